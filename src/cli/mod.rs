@@ -1,0 +1,9 @@
+//! cli: the command line.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+/// Runs the command that the process's arguments name.
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

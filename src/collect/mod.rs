@@ -1,0 +1,2 @@
+//! collect
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! respond
+#![forbid(unsafe_code)]
