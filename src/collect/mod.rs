@@ -1,2 +1,3 @@
 //! collect
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods)]
