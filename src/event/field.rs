@@ -79,11 +79,14 @@ impl Field {
     }
 }
 
-/// A field's text: a range of the event's *full* log, or text of its own (joined, rewritten, or filled from memory).
+/// A field's text: a range of the event's *full* log, or text that stands elsewhere (joined, rewritten, or filled from
+/// memory).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// A range of the full log.
     Span(Range<usize>),
+    /// Text of hids' own, such as a firewall's rewritten action.
+    Static(&'static str),
     /// Text that stands nowhere in the log.
     Owned(Box<[u8]>),
 }
@@ -93,6 +96,7 @@ impl Value {
     pub fn bytes<'a>(&'a self, full: &'a [u8]) -> &'a [u8] {
         match self {
             Value::Span(span) => &full[span.clone()],
+            Value::Static(text) => text.as_bytes(),
             Value::Owned(text) => text,
         }
     }
@@ -126,6 +130,16 @@ impl Fields {
     /// The text of a fixed field, present even when empty.
     pub fn get<'a>(&'a self, field: Field, full: &'a [u8]) -> Option<&'a [u8]> {
         self.value(field).map(|value| value.bytes(full))
+    }
+
+    /// The fixed fields that are set, in their order.
+    pub fn iter<'a>(&'a self, full: &'a [u8]) -> impl Iterator<Item = (Field, &'a [u8])> {
+        Field::ALL.into_iter().filter_map(move |field| Some((field, self.get(field, full)?)))
+    }
+
+    /// The text of the dynamic field at a position of `order`.
+    pub fn get_dynamic<'a>(&'a self, position: usize, full: &'a [u8]) -> Option<&'a [u8]> {
+        self.dynamic.get(position)?.as_ref().map(|value| value.bytes(full))
     }
 
     /// Sets the dynamic field at a position of `order`.
