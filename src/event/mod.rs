@@ -7,12 +7,14 @@
 
 pub mod field;
 pub mod header;
+pub mod intake;
 pub mod receipt;
 pub mod record;
 pub mod time;
 
 pub use field::{Field, Fields, Value};
 pub use header::Header;
+pub use intake::{Intake, Outlet, intake};
 pub use receipt::{Progress, Receipt};
 pub use record::{Batch, Freshness, Line, Origin, Source};
 pub use time::Stamp;
