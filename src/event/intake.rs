@@ -6,8 +6,8 @@
 use super::{Batch, Line};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, Waker};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// What a batch costs beside its bytes and lines.
 const BATCH_COST: usize = 256;
@@ -21,19 +21,29 @@ struct State {
     bytes: usize,
     wanted: bool,
     wakes: Vec<Wake>,
+    waiting: Option<Waker>,
     closed: bool,
 }
 
 struct Shared {
     capacity: usize,
     state: Mutex<State>,
-    arrived: Notify,
-    arrived_blocking: Condvar,
+    arrived: Condvar,
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the consumer, wherever it waits.
+    fn news(&self, mut state: MutexGuard<'_, State>) {
+        let waiting = state.waiting.take();
+        drop(state);
+        self.arrived.notify_one();
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
     }
 }
 
@@ -55,9 +65,9 @@ struct End(Weak<Shared>);
 impl Drop for End {
     fn drop(&mut self) {
         if let Some(shared) = self.0.upgrade() {
-            shared.state().closed = true;
-            shared.arrived.notify_one();
-            shared.arrived_blocking.notify_all();
+            let mut state = shared.state();
+            state.closed = true;
+            shared.news(state);
         }
     }
 }
@@ -65,12 +75,7 @@ impl Drop for End {
 /// Makes a queue that holds about `capacity` bytes: at most one batch more for each producer that hands in at the same
 /// moment.
 pub fn intake(capacity: usize) -> (Intake, Outlet) {
-    let shared = Arc::new(Shared {
-        capacity,
-        state: Mutex::default(),
-        arrived: Notify::new(),
-        arrived_blocking: Condvar::new(),
-    });
+    let shared = Arc::new(Shared { capacity, state: Mutex::default(), arrived: Condvar::new() });
     let end = Arc::new(End(Arc::downgrade(&shared)));
     (Intake { shared: Arc::clone(&shared), _end: end }, Outlet { shared })
 }
@@ -104,9 +109,7 @@ impl Intake {
         }
         state.bytes += cost(&batch);
         state.batches.push_back(batch);
-        drop(state);
-        self.shared.arrived.notify_one();
-        self.shared.arrived_blocking.notify_one();
+        self.shared.news(state);
     }
 
     /// Bytes in the queue (`hids_queue_bytes`).
@@ -123,19 +126,15 @@ impl Outlet {
 
     /// Waits for the next batch; `None` when all producers are gone and the queue is empty. Safe to cancel.
     pub async fn next(&mut self) -> Option<Batch> {
-        loop {
-            {
-                let state = self.shared.state();
-                let closed = state.closed;
-                if let Some(batch) = self.take(state) {
-                    return Some(batch);
-                }
-                if closed {
-                    return None;
-                }
+        std::future::poll_fn(|context| {
+            let mut state = self.shared.state();
+            if state.batches.is_empty() && !state.closed {
+                state.waiting = Some(context.waker().clone());
+                return Poll::Pending;
             }
-            self.shared.arrived.notified().await;
-        }
+            Poll::Ready(self.take(state))
+        })
+        .await
     }
 
     /// Waits on this thread for the next batch, at most for `patience`; `Err` when all producers are gone and the queue
@@ -144,7 +143,7 @@ impl Outlet {
         let state = self.shared.state();
         let (state, _) = self
             .shared
-            .arrived_blocking
+            .arrived
             .wait_timeout_while(state, patience, |state| state.batches.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
         let closed = state.closed;
