@@ -2,5 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod doc;
+pub mod files;
+pub mod locate;
+pub mod options;
 pub mod places;
+pub mod shipped;
 pub mod table;

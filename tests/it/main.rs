@@ -1,3 +1,4 @@
 //! The one integration binary.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall say so")]
 
 mod house;
