@@ -35,3 +35,9 @@ impl fmt::Debug for Name {
         write!(f, "{:?}", &*self.0)
     }
 }
+
+impl serde::Serialize for Name {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}

@@ -1,2 +1,21 @@
-//! sys: the only unsafe; one file per kernel facility, each with safe signatures.
-#![allow(unsafe_code)]
+//! sys: the floor; one file per kernel facility, each with safe signatures.
+//!
+//! Holds: the process's one inotify hub and the bells it rings, descriptors of processes, in-root opening, the facts of
+//! file systems, threads that may be lost, namespaces, the kernel's list of addresses, and liblxc by `dlopen`. Comes in:
+//! paths and descriptors. Goes out: descriptors, facts, wake-ups; never a judgement. Touches the kernel, and knows
+//! nothing of guests. This is the only room in which `unsafe` is allowed, always with a SAFETY note.
+#![allow(unsafe_code, clippy::disallowed_methods)]
+
+pub mod bell;
+pub mod crew;
+pub mod filesystem;
+pub mod hostfile;
+pub mod inotify;
+pub mod namespace;
+pub mod openat2;
+pub mod pidfd;
+
+pub use bell::{Bell, Wake};
+pub use crew::{Crew, Stuck};
+pub use inotify::{Hub, Interest, Watch};
+pub use pidfd::Pidfd;
