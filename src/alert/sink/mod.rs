@@ -1,0 +1,3 @@
+//! Places that alerts go to.
+
+pub mod file;
