@@ -2,3 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall say so")]
 
 mod house;
+
+#[path = "../compat/patterns.rs"]
+mod patterns;
