@@ -4,6 +4,8 @@
 //! nothing: no file, no clock, no other lane.
 #![forbid(unsafe_code)]
 
+pub mod seen;
 pub mod verdict;
 
+pub use seen::Seen;
 pub use verdict::{Previous, Verdict};

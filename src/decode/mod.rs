@@ -2,9 +2,30 @@
 //!
 //! Holds the compiled decoders ([`Decoders`], immutable). Comes in: an [`Event`](crate::event::Event). Goes out: a
 //! [`Decoded`]. Touches nothing.
+//!
+//! A decoder file is read ([`doc::read`]), all files' decoders are linked and compiled ([`Decoders::compile`]), and then
+//! every line walks the tree ([`Decoders::decode`]). [`Accumulator`] and [`firewall::judge`] are the two steps that may
+//! follow, and [`fts::key`] words what `if_fts` remembers.
 #![forbid(unsafe_code)]
 
+pub mod accumulate;
+pub mod builtin;
+mod compile;
+pub mod doc;
+pub mod firewall;
+mod first;
+pub mod fts;
+mod order;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use accumulate::Accumulator;
+pub use compile::DEFAULT_ORDER_SIZE;
+pub use tree::{Decoders, Scratch};
+
 use crate::event::Fields;
+use std::ops::Range;
 
 /// What kind of event a decoder makes of a line (its `type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -28,6 +49,25 @@ pub enum Category {
     HostInformation,
 }
 
+impl Category {
+    /// The words of `<type>` and of rules' `<category>`.
+    pub const WORDS: [(&'static str, Category); 8] = [
+        ("syslog", Category::Syslog),
+        ("firewall", Category::Firewall),
+        ("ids", Category::Ids),
+        ("web-log", Category::Web),
+        ("squid", Category::Squid),
+        ("windows", Category::Windows),
+        ("ossec", Category::Ossec),
+        ("host-information", Category::HostInformation),
+    ];
+
+    /// The category of a word, compared exactly.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.into_iter().find_map(|(known, category)| (known == word).then_some(category))
+    }
+}
+
 /// A decoder's public face: what rules and outputs need to know of the one that decoded an event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
@@ -48,20 +88,47 @@ pub struct Facts {
     pub order: Vec<Option<String>>,
 }
 
+/// One capture that became a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The decoder whose `order` names it.
+    pub decoder: u32,
+    /// The position in that `order`.
+    pub position: usize,
+    /// The value, as a range of the full log.
+    pub span: Range<usize>,
+}
+
 /// One line, decoded. Reused from line to line.
 #[derive(Debug, Clone, Default)]
 pub struct Decoded {
-    /// Index of the decoder in its set ([`Facts`] by `Decoders::facts`); `None`: none matched.
+    /// Index of the decoder in its set ([`Facts`] by [`Decoders::facts`]); `None`: none matched.
     pub decoder: Option<u32>,
     /// Category of the event.
     pub category: Category,
     /// The fields.
     pub fields: Fields,
+    /// The captures in the order in which they were assigned, overwritten ones too: what logtest prints. Plug-ins
+    /// leave no trace.
+    pub trace: Vec<Assigned>,
     /// The rule that a forwarded alert names (plug-in `ossec-alert`); the tree is not walked then. `Some(None)`: the
     /// text did not parse, so the event matches no rule at all.
     pub forced_rule: Option<Option<u32>>,
     /// What the `ossec-alert` plug-in puts in place of the location and the host.
     pub forced_location: Option<Box<[u8]>>,
     /// What it puts in place of the full log, as a range of it.
-    pub forced_log: Option<std::ops::Range<usize>>,
+    pub forced_log: Option<Range<usize>>,
+}
+
+impl Decoded {
+    /// Forgets the last line.
+    pub fn clear(&mut self) {
+        self.decoder = None;
+        self.category = Category::Syslog;
+        self.fields.clear();
+        self.trace.clear();
+        self.forced_rule = None;
+        self.forced_location = None;
+        self.forced_log = None;
+    }
 }
