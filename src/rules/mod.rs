@@ -1,7 +1,27 @@
 //! rules: OSSEC's rule language, compiled (spec/rules.md).
 //!
-//! Holds the compiled rules, immutable. Touches nothing: files and lists arrive as text and bytes.
+//! Holds the compiled rules ([`RuleSet`], immutable, shared by all lanes). Comes in: rule files as documents
+//! ([`doc::File`]), the compiled decoders, the configured lists as bytes ([`list::Lists`]). Goes out: the tree that
+//! [`correlate`](crate::correlate) walks, and a list of what is wrong. Touches nothing: files and lists arrive as text
+//! and bytes.
+//!
+//! A rule that cannot work is left out, each time with an error that cites its place; everything else works. What OSSEC
+//! accepts with an odd effect has that effect here, and a warning.
 #![forbid(unsafe_code)]
+
+pub mod address;
+pub mod builtin;
+pub mod doc;
+mod draft;
+mod link;
+pub mod list;
+pub mod predicate;
+pub mod schedule;
+mod set;
+
+pub use draft::{Parts, Relations};
+pub use list::{List, Lists};
+pub use set::{Counted, Counting, Demand, Links, Node, Rule, RuleSet};
 
 /// What a rule says about itself: all that outputs and responses need to know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,5 +54,23 @@ impl Facts {
     /// The groups one by one: split at commas, no empty parts.
     pub fn group_names(&self) -> impl Iterator<Item = &str> {
         self.groups.split(',').filter(|name| !name.is_empty())
+    }
+}
+
+/// What compiling rules needs to know of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Rules from this level on are written to the alert files (`log_alert_level`).
+    pub log_alert_level: u32,
+    /// Rules from this level on are flagged for mail (`email_alert_level`).
+    pub email_alert_level: u32,
+    /// Seconds that a counting rule looks back if it does not say so (`analysisd.default_timeframe`).
+    pub default_timeframe: u32,
+}
+
+impl Default for Options {
+    /// What OSSEC ships: 1, 7, 360.
+    fn default() -> Self {
+        Self { log_alert_level: 1, email_alert_level: 7, default_timeframe: 360 }
     }
 }

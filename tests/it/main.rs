@@ -5,3 +5,6 @@ mod house;
 
 #[path = "../compat/patterns.rs"]
 mod patterns;
+
+#[path = "../compat/judgement.rs"]
+mod judgement;
