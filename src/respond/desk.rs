@@ -4,7 +4,7 @@
 
 use super::block::{Aim, Block, BlockView, Place, State};
 use super::clock::Millis;
-use super::config::Config;
+use super::config::{Config, Gateway};
 use super::ledger::{Line, Record};
 use super::limit::{Limit, Tallies};
 use super::plan::{Wish, later};
@@ -49,6 +49,19 @@ pub(super) struct Lane {
     pub sync_asked: u64,
     pub sync_done: u64,
     pub report: Report,
+}
+
+impl Lane {
+    pub fn new(id: u64, gateway: &Gateway) -> Self {
+        Self {
+            id,
+            name: gateway.name.clone(),
+            set_v4: gateway.set_v4.clone(),
+            set_v6: gateway.set_v6.clone(),
+            dry: gateway.dry_run,
+            ..Self::default()
+        }
+    }
 }
 
 /// What a reconciliation found.
@@ -135,7 +148,15 @@ impl Desk {
     }
 
     /// A verdict's wish: merged with what stands, or a new block if no limit holds it back.
-    pub fn wish(&mut self, net: IpNet, wish: Wish, alert: Option<&str>, read_at: Instant, config: &Config, now: Millis) -> Outcome {
+    pub fn wish(
+        &mut self,
+        net: IpNet,
+        wish: Wish,
+        alert: Option<&str>,
+        read_at: Instant,
+        config: &Config,
+        now: Millis,
+    ) -> Outcome {
         if let Some(block) = self.blocks.get_mut(&net)
             && block.aim == Aim::Stand
         {
@@ -400,9 +421,8 @@ impl Desk {
     }
 
     fn finish(&mut self, net: IpNet) {
-        let over = |block: &Block| {
-            block.aim != Aim::Stand && block.places.iter().all(|place| place.state == State::Gone)
-        };
+        let over =
+            |block: &Block| block.aim != Aim::Stand && block.places.iter().all(|place| place.state == State::Gone);
         if self.blocks.get(&net).is_some_and(over) {
             self.blocks.remove(&net);
             self.gone.push(net);

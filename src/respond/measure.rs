@@ -1,121 +1,93 @@
-//! What is counted.
+//! What is counted and measured.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use super::block::State;
+use super::shared::Shared;
+use crate::metrics::{Counter, Histogram, Registry};
+use std::sync::Arc;
 
-/// Upper ends of the latency histogram's buckets, in seconds.
+/// Upper ends of the latency histogram's buckets, in seconds: the aims (20 and 60 ms) are among them.
 pub const LATENCY_BOUNDS: [f64; 14] =
     [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
-/// A histogram of times.
-#[derive(Debug, Default)]
-pub struct Latency {
-    buckets: [AtomicU64; LATENCY_BOUNDS.len()],
-    count: AtomicU64,
-    micros: AtomicU64,
-}
-
-/// A histogram at one moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LatencySnapshot {
-    /// Observations at most as long as each of [`LATENCY_BOUNDS`], cumulated.
-    pub cumulated: [u64; LATENCY_BOUNDS.len()],
-    /// All observations.
-    pub count: u64,
-    /// Their sum, in seconds.
-    pub sum: f64,
-}
-
-impl Latency {
-    /// Adds one observation.
-    pub fn observe(&self, time: Duration) {
-        let seconds = time.as_secs_f64();
-        if let Some(at) = LATENCY_BOUNDS.iter().position(|bound| seconds <= *bound) {
-            self.buckets[at].fetch_add(1, Ordering::Relaxed);
-        }
-        self.micros.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The histogram now.
-    pub fn snapshot(&self) -> LatencySnapshot {
-        let mut sum = 0;
-        let cumulated = std::array::from_fn(|at| {
-            sum += self.buckets[at].load(Ordering::Relaxed);
-            sum
-        });
-        let seconds = Duration::from_micros(self.micros.load(Ordering::Relaxed)).as_secs_f64();
-        LatencySnapshot { cumulated, count: self.count.load(Ordering::Relaxed), sum: seconds }
-    }
-}
-
 /// Counters since the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
-    /// Line read → in the set (`hids_block_latency_seconds`), for new blocks.
-    pub latency: Latency,
+    /// From reading the offending line to its new entry in the set.
+    pub latency: Histogram,
     /// New blocks.
-    pub blocks: AtomicU64,
+    pub blocks: Counter,
     /// Offences of attackers who are blocked already.
-    pub repeats: AtomicU64,
+    pub repeats: Counter,
     /// Attackers that a limit held back.
-    pub held: AtomicU64,
+    pub held: Counter,
     /// Attackers that are spared.
-    pub spared: AtomicU64,
+    pub spared: Counter,
     /// Source addresses that are none.
-    pub not_addresses: AtomicU64,
+    pub not_addresses: Counter,
     /// Events that claim to be our own.
-    pub forged: AtomicU64,
+    pub forged: Counter,
     /// Late events whose block would be over.
-    pub too_late: AtomicU64,
+    pub too_late: Counter,
     /// Blocks whose time has come.
-    pub expired: AtomicU64,
+    pub expired: Counter,
     /// Entries that were missing in a set and were put in again.
-    pub lost: AtomicU64,
-    /// Commands that failed.
-    pub failures: AtomicU64,
+    pub lost: Counter,
+    /// Commands to gateways that failed.
+    pub failures: Counter,
     /// Writes of the ledger that failed.
-    pub ledger_failures: AtomicU64,
+    pub ledger_failures: Counter,
 }
 
 impl Counters {
-    /// Every counter with its name, for export as `hids_respond_NAME_total`.
-    pub fn all(&self) -> [(&'static str, u64); 11] {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        [
-            ("blocks", get(&self.blocks)),
-            ("repeats", get(&self.repeats)),
-            ("held", get(&self.held)),
-            ("spared", get(&self.spared)),
-            ("not_addresses", get(&self.not_addresses)),
-            ("forged", get(&self.forged)),
-            ("too_late", get(&self.too_late)),
-            ("expired", get(&self.expired)),
-            ("lost", get(&self.lost)),
-            ("failures", get(&self.failures)),
-            ("ledger_failures", get(&self.ledger_failures)),
-        ]
-    }
-}
-
-/// One more.
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn observations_are_cumulated() {
-        let latency = Latency::default();
-        for millis in [1, 4, 4, 15, 120_000] {
-            latency.observe(Duration::from_millis(millis));
+    /// Registers all of them.
+    pub fn new(registry: &Registry) -> Self {
+        let counter = |name, help| registry.counter(name, help);
+        Self {
+            latency: registry.histogram(
+                "hids_block_latency_seconds",
+                "Time from reading the offending line to its new entry in the gateway's set.",
+                &LATENCY_BOUNDS,
+            ),
+            blocks: counter("hids_respond_blocks_total", "New blocks caused by rules."),
+            repeats: counter("hids_respond_repeats_total", "Offences of attackers who were blocked already."),
+            held: counter("hids_respond_held_total", "Blocks that a limit held back."),
+            spared: counter("hids_respond_spared_total", "Blocks not made since the address is never blocked."),
+            not_addresses: counter("hids_respond_not_addresses_total", "Source addresses that are no addresses."),
+            forged: counter("hids_respond_forged_total", "Events not responded to since they claim to be hids's own."),
+            too_late: counter("hids_respond_too_late_total", "Late events whose block would have been over."),
+            expired: counter("hids_respond_expired_total", "Blocks whose time had come."),
+            lost: counter("hids_respond_lost_total", "Entries missing in a gateway's set that were put in again."),
+            failures: counter("hids_respond_failures_total", "Commands to gateways that failed."),
+            ledger_failures: counter("hids_respond_ledger_failures_total", "Failed writes of the ledger of blocks."),
         }
-        let now = latency.snapshot();
-        assert_eq!(now.cumulated[..5], [1, 1, 3, 3, 4]);
-        assert_eq!((now.cumulated[13], now.count), (4, 5));
-        assert!((now.sum - 120.024).abs() < 1e-6);
     }
+}
+
+/// Lets every scrape ask for the blocks by state and for the gateways.
+pub(super) fn ask_at_scrape(registry: &Registry, shared: &Arc<Shared>) {
+    let shared = Arc::downgrade(shared);
+    registry.collect(move |scrape| {
+        let Some(shared) = shared.upgrade() else { return };
+        let desk = shared.desk();
+        let counts = desk.counts();
+        let gateways: Vec<(String, bool)> = desk.lanes.iter().map(|lane| (lane.name.clone(), lane.up)).collect();
+        drop(desk);
+        for (state, count) in State::WORDS.into_iter().zip(counts) {
+            scrape.gauge(
+                "hids_blocks",
+                "Blocks by state, counted once for each gateway.",
+                &[("state", state)],
+                count as f64,
+            );
+        }
+        for (gateway, up) in gateways {
+            let value = f64::from(u8::from(up));
+            scrape.gauge(
+                "hids_gateway_up",
+                "Whether the gateway can be told what to block.",
+                &[("gateway", &gateway)],
+                value,
+            );
+        }
+    });
 }

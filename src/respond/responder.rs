@@ -6,7 +6,7 @@ use super::config::{Config, Gateway};
 use super::desk::{Desk, Lane, Outcome, Report};
 use super::error::{Error, ErrorKind};
 use super::ledger::Ledger;
-use super::measure::{Counters, count};
+use super::measure::{self, Counters};
 use super::notice::{Notice, Tell, Topic};
 use super::plan::{No, plan};
 use super::reach::FindInit;
@@ -17,6 +17,7 @@ use super::white::{WhiteList, canonical};
 use super::worker::Worker;
 use crate::correlate::Verdict;
 use crate::event::Freshness;
+use crate::metrics::Registry;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use serde::Serialize;
@@ -43,6 +44,8 @@ pub struct Deps {
     pub own: Arc<ArcSwap<OwnAddresses>>,
     /// Where notices go.
     pub tell: Tell,
+    /// Where this room's numbers are registered.
+    pub registry: Registry,
 }
 
 /// What became of a verdict.
@@ -118,7 +121,9 @@ impl Responder {
         desk.replace_lanes(config.gateways.iter().map(|gateway| crew.lane(gateway)).collect());
         desk.load(loaded.records, &spare, clock.now());
         let lanes: Vec<u64> = desk.lanes.iter().map(|lane| lane.id).collect();
-        let shared = Arc::new(Shared::new(desk, clock, Arc::clone(&config), white, spare, deps.tell));
+        let counters = Counters::new(&deps.registry);
+        let shared = Arc::new(Shared::new(desk, clock, Arc::clone(&config), white, spare, counters, deps.tell));
+        measure::ask_at_scrape(&deps.registry, &shared);
         let responder = Self { shared, find_init: deps.find_init, crew: Mutex::new(crew) };
         {
             let mut crew = responder.crew();
@@ -157,9 +162,9 @@ impl Responder {
             Ok(wish) => wish,
             Err(no) => {
                 match no {
-                    No::Own => count(&shared.counters.forged),
-                    No::NotAnAddress => count(&shared.counters.not_addresses),
-                    No::TooLate => count(&shared.counters.too_late),
+                    No::Own => shared.counters.forged.inc(),
+                    No::NotAnAddress => shared.counters.not_addresses.inc(),
+                    No::TooLate => shared.counters.too_late.inc(),
                     No::NotAsked | No::GuestOff | No::NoAddress => {}
                 }
                 return Answer::No(no);
@@ -169,7 +174,7 @@ impl Responder {
         let prefix = if prefix < 128 && !shared.desk().takes_networks() { 128 } else { prefix };
         let net = shared.spare.narrow(wish.address, prefix);
         if let Some(why) = shared.spare.why(&net, false) {
-            count(&shared.counters.spared);
+            shared.counters.spared.inc();
             return Answer::Spared(why);
         }
         let (guest, address) = (Arc::clone(&wish.guest), wish.address);
@@ -181,10 +186,10 @@ impl Responder {
             shared.ink.notify_one();
         }
         match outcome {
-            Outcome::New => count(&shared.counters.blocks),
-            Outcome::Merged => count(&shared.counters.repeats),
+            Outcome::New => shared.counters.blocks.inc(),
+            Outcome::Merged => shared.counters.repeats.inc(),
             Outcome::Held(limit) => {
-                count(&shared.counters.held);
+                shared.counters.held.inc();
                 shared.tell_held(&guest, limit, address);
             }
         }
@@ -343,7 +348,7 @@ impl Responder {
             .gateways
             .iter()
             .map(|gateway| match stay.iter().find(|(_, own, _)| own == gateway) {
-                Some((id, ..)) => Lane { id: *id, ..Lane::default() },
+                Some((id, ..)) => Lane::new(*id, gateway),
                 None => crew.lane(gateway),
             })
             .collect();
@@ -385,14 +390,7 @@ impl Drop for Responder {
 impl Crew {
     fn lane(&mut self, gateway: &Gateway) -> Lane {
         self.next_lane += 1;
-        Lane {
-            id: self.next_lane,
-            name: gateway.name.clone(),
-            set_v4: gateway.set_v4.clone(),
-            set_v6: gateway.set_v6.clone(),
-            dry: gateway.dry_run,
-            ..Lane::default()
-        }
+        Lane::new(self.next_lane, gateway)
     }
 }
 

@@ -2,11 +2,9 @@
 
 use super::block::shown;
 use super::ledger::Ledger;
-use super::measure::count;
 use super::notice::{Notice, Topic};
 use super::runlog;
 use super::shared::Shared;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,7 +38,7 @@ impl Scribe {
                 let now = shared.clock.now();
                 let over = desk.expire(now);
                 if over > 0 {
-                    shared.counters.expired.fetch_add(over as u64, Ordering::Relaxed);
+                    shared.counters.expired.inc_by(over as u64);
                     shared.work.notify_all();
                 }
                 if desk.has_ink() || desk.closing || Instant::now() >= next_sweep {
@@ -73,8 +71,9 @@ impl Scribe {
                 && let Err(error) = self.ledger.append(&lines)
             {
                 self.broken = true;
-                count(&shared.counters.ledger_failures);
-                let text = format!("the ledger of blocks cannot be written, blocks made now are lost if hids ends: {error}");
+                shared.counters.ledger_failures.inc();
+                let text =
+                    format!("the ledger of blocks cannot be written, blocks made now are lost if hids ends: {error}");
                 (shared.tell)(Notice::own(Topic::Ledger, text));
             }
             // Blocking goes on without a ledger: a full disk must not open the door.
@@ -91,7 +90,10 @@ impl Scribe {
         match runlog::append(log, runs, now) {
             Ok(()) => self.log_told = false,
             Err(error) if !std::mem::replace(&mut self.log_told, true) => {
-                (self.shared.tell)(Notice::own(Topic::Log, format!("{}: cannot be written: {error}", log.path.display())));
+                (self.shared.tell)(Notice::own(
+                    Topic::Log,
+                    format!("{}: cannot be written: {error}", log.path.display()),
+                ));
             }
             Err(_) => {}
         }
@@ -116,7 +118,7 @@ impl Scribe {
                     self.broken = false;
                     (self.shared.tell)(Notice::own(Topic::Ledger, "the ledger of blocks is written again"));
                 }
-                Err(_) => count(&self.shared.counters.ledger_failures),
+                Err(_) => self.shared.counters.ledger_failures.inc(),
             }
         }
     }

@@ -41,7 +41,15 @@ struct Held {
 }
 
 impl Shared {
-    pub fn new(desk: Desk, clock: Clock, config: Arc<Config>, white: Arc<ArcSwap<WhiteList>>, spare: Spare, tell: Tell) -> Self {
+    pub fn new(
+        desk: Desk,
+        clock: Clock,
+        config: Arc<Config>,
+        white: Arc<ArcSwap<WhiteList>>,
+        spare: Spare,
+        counters: Counters,
+        tell: Tell,
+    ) -> Self {
         Self {
             desk: Mutex::new(desk),
             ink: Condvar::new(),
@@ -51,7 +59,7 @@ impl Shared {
             config: ArcSwap::new(config),
             white,
             spare,
-            counters: Counters::default(),
+            counters,
             tell,
             held: Mutex::default(),
         }
@@ -74,7 +82,9 @@ impl Shared {
             Some(entry) => {
                 let since = std::mem::take(&mut entry.since);
                 entry.told = now;
-                format!("guest {guest}: limit {limit} holds back the block of {address}, and {since} more since the last notice")
+                format!(
+                    "guest {guest}: limit {limit} holds back the block of {address}, and {since} more since the last notice"
+                )
             }
             None => {
                 held.insert((Arc::clone(guest), limit), Held { told: now, since: 0 });

@@ -132,10 +132,7 @@ mod tests {
         for (address, whose) in own {
             addresses.add(address.parse().unwrap(), whose);
         }
-        Spare::new(
-            Arc::new(ArcSwap::from_pointee(WhiteList::of(&white))),
-            Arc::new(ArcSwap::from_pointee(addresses)),
-        )
+        Spare::new(Arc::new(ArcSwap::from_pointee(WhiteList::of(&white))), Arc::new(ArcSwap::from_pointee(addresses)))
     }
 
     #[test]

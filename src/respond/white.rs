@@ -34,9 +34,7 @@ struct Name {
 
 impl WhiteList {
     /// Compiles entries with their places. Every entry is kept; the diagnostics are warnings about what it means.
-    pub fn read<'a>(
-        entries: impl IntoIterator<Item = (&'a str, Option<(Arc<Source>, Span)>)>,
-    ) -> (Self, Diagnostics) {
+    pub fn read<'a>(entries: impl IntoIterator<Item = (&'a str, Option<(Arc<Source>, Span)>)>) -> (Self, Diagnostics) {
         let mut list = Self::default();
         let mut found = Diagnostics::default();
         for (written, place) in entries {
@@ -123,7 +121,9 @@ impl WhiteList {
     /// Asks the resolver for the entries that are plain host names. Blocks as long as the resolver does, so it is
     /// called at load, never while judging. Names that do not resolve keep comparing as text.
     pub fn resolve(&mut self) {
-        self.resolve_by(|name| (name, 0).to_socket_addrs().map(|found| found.map(|a| a.ip()).collect()).unwrap_or_default());
+        self.resolve_by(|name| {
+            (name, 0).to_socket_addrs().map(|found| found.map(|a| a.ip()).collect()).unwrap_or_default()
+        });
     }
 
     /// As [`resolve`](Self::resolve), asking a function.

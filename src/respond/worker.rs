@@ -2,7 +2,6 @@
 
 use super::config::{Gateway, Transport};
 use super::desk::{Desk, End, Report, Task};
-use super::measure::count;
 use super::notice::{Notice, Topic};
 use super::reach::{self, Entry, Error, FindInit, Kind, Op, Reach, Sets};
 use super::shared::Shared;
@@ -164,7 +163,7 @@ impl Worker {
         desk.lanes[at].error = None;
         desk.lanes[at].odd = self.odd.clone();
         let report = desk.reconcile(at, &entries, shared.clock.now());
-        shared.counters.lost.fetch_add(report.lost as u64, std::sync::atomic::Ordering::Relaxed);
+        shared.counters.lost.inc_by(report.lost as u64);
         desk.lanes[at].report = report;
         desk.lanes[at].sync_done = asked;
         drop(desk);
@@ -188,7 +187,7 @@ impl Worker {
                     return;
                 }
                 Err(error) => {
-                    count(&self.shared.counters.failures);
+                    self.shared.counters.failures.inc();
                     match error.op().filter(|op| *op < tasks.len()) {
                         None => {
                             self.settle(&tasks, &End::Again);
@@ -201,9 +200,7 @@ impl Worker {
                                 self.find_odd(error.to_string());
                             }
                             // A full set takes no other newcomer of that family either.
-                            let same = |task: &Task| {
-                                full && task.fresh && is_v4(&task.net) == is_v4(&blamed.net)
-                            };
+                            let same = |task: &Task| full && task.fresh && is_v4(&task.net) == is_v4(&blamed.net);
                             let (mut refused, rest): (Vec<Task>, Vec<Task>) = tasks.into_iter().partition(same);
                             refused.push(blamed);
                             self.settle(&refused, &End::Failed(error.to_string()));
@@ -225,7 +222,7 @@ impl Worker {
         let Some(at) = desk.lane(self.lane) else { return };
         for task in tasks {
             if let Some(read_at) = desk.settle(at, task, end.clone()) {
-                self.shared.counters.latency.observe(now.saturating_duration_since(read_at));
+                self.shared.counters.latency.observe(now.saturating_duration_since(read_at).as_secs_f64());
             }
         }
         let ink = desk.has_ink();
@@ -246,7 +243,7 @@ impl Worker {
         if !addresses.is_empty()
             && let Err(error) = self.reach.cut(&addresses)
         {
-            count(&self.shared.counters.failures);
+            self.shared.counters.failures.inc();
             if !std::mem::replace(&mut self.cut_told, true) {
                 self.tell(Topic::GatewayOdd, format!("open connections cannot be ended: {error}"));
             }

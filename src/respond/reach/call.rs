@@ -152,7 +152,8 @@ fn talk(child: &mut Child, mut input: &[u8], ends: Instant) -> io::Result<(Vec<u
         if left.is_zero() || poll(&mut fds, Some(&wait)).or_else(again)? == 0 && ends <= Instant::now() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        let ready: Vec<u8> = fds.iter().zip(&watched).filter(|(fd, _)| !fd.revents().is_empty()).map(|(_, w)| w.0).collect();
+        let ready: Vec<u8> =
+            fds.iter().zip(&watched).filter(|(fd, _)| !fd.revents().is_empty()).map(|(_, w)| w.0).collect();
         drop(fds);
         drop(watched);
         for which in ready {

@@ -80,7 +80,11 @@ impl Language for Ipset {
             Kind::Full
         } else if has("without timeout support") {
             Kind::WrongSet
-        } else if has("Operation not permitted") || has("Permission denied") || has("sudo:") || has("password is required") {
+        } else if has("Operation not permitted")
+            || has("Permission denied")
+            || has("sudo:")
+            || has("password is required")
+        {
             Kind::Denied
         } else if has("not found") || has("No such file") {
             Kind::NoProgram
@@ -135,7 +139,10 @@ fn facts(name: &str, family: &str, text: &str) -> Result<SetFacts, Error> {
     let header: Vec<&str> = line("Header:").unwrap_or("").split_ascii_whitespace().collect();
     let value = |key: &str| header.iter().skip_while(|word| **word != key).nth(1).copied();
     if !["hash:ip", "hash:net"].contains(&kind) {
-        return Err(Error::new(Kind::WrongSet, format!("set {name}: is of type {kind}: only hash:ip and hash:net are known")));
+        return Err(Error::new(
+            Kind::WrongSet,
+            format!("set {name}: is of type {kind}: only hash:ip and hash:net are known"),
+        ));
     }
     if value("family") != Some(family) {
         let its = value("family").unwrap_or("none");

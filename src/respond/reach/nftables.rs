@@ -182,11 +182,7 @@ mod tests {
         for (text, kind, op) in [
             ("Error: No such file or directory\nlist set inet f b4\n              ^\n", Kind::Missing, None),
             ("/dev/stdin:2:18-21: Error: No such file or directory\nadd element", Kind::Missing, None),
-            (
-                "/dev/stdin:3:25-32: Error: Could not process rule: Too many open files in system\n",
-                Kind::Full,
-                Some(2),
-            ),
+            ("/dev/stdin:3:25-32: Error: Could not process rule: Too many open files in system\n", Kind::Full, Some(2)),
             ("/dev/stdin:1:25-31: Error: Could not process rule: Invalid argument\n", Kind::Refused, Some(0)),
             ("Operation not permitted (you must be root)\n", Kind::Denied, None),
         ] {

@@ -5,20 +5,23 @@
 
 use super::call::{Answer, Call, Run};
 use super::{Error, FindInit, InitPid, Kind};
+use crate::sys::namespace::{self, Id};
 use crate::sys::pidfd::Pidfd;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::fs::{self, File};
+use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
+
+const PROC: &str = "/proc";
 
 /// The way into one guest's network namespace.
 pub struct Nsenter {
     guest: String,
     find_init: FindInit,
     joined: Option<(InitPid, Pidfd)>,
-    home: Option<File>,
+    home: Option<(File, Id)>,
 }
 
 impl Nsenter {
@@ -31,46 +34,43 @@ impl Nsenter {
         Error::new(Kind::Down, format!("guest {}: {what}", self.guest))
     }
 
+    fn changed(&self) -> Error {
+        Error::new(Kind::Changed, format!("guest {}: has stopped or started anew", self.guest))
+    }
+
     fn failed(&self, what: &str, error: &io::Error) -> Error {
         let kind = if error.kind() == io::ErrorKind::PermissionDenied { Kind::Denied } else { Kind::Other };
         Error::new(kind, format!("guest {}: {what}: {error}", self.guest))
-    }
-
-    /// Opens the guest's network namespace, sure that it is the guest's.
-    fn namespace(&self) -> Result<File, Error> {
-        let Some((init, pidfd)) = &self.joined else {
-            return Err(self.down("is not connected"));
-        };
-        let path = format!("/proc/{}/ns/net", init.pid);
-        let opened = File::open(&path);
-        // Only now: while its first process lives, its number, and so the path, was its own.
-        if pidfd.ended() {
-            return Err(self.down("has stopped"));
-        }
-        let namespace = opened.map_err(|error| self.failed(&path, &error))?;
-        let own = self.home.as_ref().map(File::metadata).transpose().map_err(|e| self.failed("/proc/self/ns/net", &e))?;
-        let its = namespace.metadata().map_err(|error| self.failed(&path, &error))?;
-        if own.is_some_and(|own| (own.dev(), own.ino()) == (its.dev(), its.ino())) {
-            return Err(self.down("has no network namespace of its own; a gateway of transport local would fit"));
-        }
-        Ok(namespace)
     }
 }
 
 impl Run for Nsenter {
     fn connect(&mut self) -> Result<(), Error> {
         self.joined = None;
-        if self.home.is_none() {
-            let path = "/proc/thread-self/ns/net";
-            self.home = Some(File::open(path).map_err(|error| self.failed(path, &error))?);
-        }
+        let own = match &self.home {
+            Some((_, id)) => *id,
+            None => {
+                let path = "/proc/thread-self/ns/net";
+                let home = File::open(path).map_err(|error| self.failed(path, &error))?;
+                let id = namespace::of(Path::new(PROC), "thread-self", namespace::Kind::Network)
+                    .map_err(|error| self.failed(path, &error))?;
+                self.home = Some((home, id));
+                id
+            }
+        };
         let init = (self.find_init)(&self.guest).ok_or_else(|| self.down("does not run"))?;
         let pidfd = Pidfd::open(init.pid).map_err(|_| self.down("has stopped"))?;
-        if start_time(init.pid) != Some(init.start_time) {
+        // In this order: while the process of the descriptor lives, its number is its own.
+        let start = namespace::start_time(Path::new(PROC), init.pid);
+        let its = namespace::of(Path::new(PROC), init.pid, namespace::Kind::Network);
+        if pidfd.ended() || !start.is_ok_and(|start| start == init.start_time) {
             return Err(self.down("has stopped"));
         }
+        if its.map_err(|error| self.failed("its network namespace cannot be read", &error))? == own {
+            return Err(self.down("has no network namespace of its own; a gateway of transport local would fit"));
+        }
         self.joined = Some((init, pidfd));
-        self.namespace().map(drop).inspect_err(|_| self.joined = None)
+        Ok(())
     }
 
     fn lost(&mut self) -> bool {
@@ -82,27 +82,21 @@ impl Run for Nsenter {
 
     fn run(&mut self, call: Call<'_>, limit: Duration) -> Result<Answer, Error> {
         if self.lost() {
-            return Err(Error::new(Kind::Changed, format!("guest {}: has stopped or started anew", self.guest)));
+            return Err(self.changed());
         }
-        let namespace = self.namespace()?;
-        let home = self.home.as_ref().ok_or_else(|| self.down("is not connected"))?;
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-            .map_err(|errno| self.failed("its network namespace cannot be joined", &errno.into()))?;
-        drop(namespace);
+        let (Some((_, pidfd)), Some((home, _))) = (&self.joined, &self.home) else {
+            return Err(self.changed());
+        };
+        if let Err(errno) = move_into_thread_name_spaces(pidfd.as_fd(), ThreadNameSpaceType::NETWORK) {
+            // ESRCH: it has ended since.
+            let gone = errno == rustix::io::Errno::SRCH;
+            let failed = self.failed("its network namespace cannot be joined", &errno.into());
+            return Err(if gone { self.changed() } else { failed });
+        }
         let answer = call.run_here(limit);
         let back = move_into_link_name_space(home.as_fd(), Some(LinkNameSpaceType::Network));
         back.map_err(|errno| self.failed("the host's network namespace cannot be joined again", &errno.into()))?;
-        if self.lost() {
-            return Err(Error::new(Kind::Changed, format!("guest {}: has stopped or started anew", self.guest)));
-        }
-        answer
+        // What was told to a namespace that died meanwhile is not in force.
+        if self.lost() { Err(self.changed()) } else { answer }
     }
-}
-
-/// When a process began (proc(5), `stat` field 22).
-pub fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may hold anything, brackets and blanks included.
-    let rest = &stat[stat.rfind(')')? + 1..];
-    rest.split_ascii_whitespace().nth(19)?.parse().ok()
 }
