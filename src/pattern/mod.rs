@@ -213,3 +213,6 @@ impl Pattern {
         self.0.language != Language::Pcre2 && !self.is_literal()
     }
 }
+
+#[cfg(test)]
+mod tests;
