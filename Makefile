@@ -38,7 +38,7 @@ lint: shell-lint ## form, clippy and docs, without a warning
 
 shell-lint:
 	@if command -v shellcheck >/dev/null; then \
-	    shellcheck -x containers/lab containers/deps containers/demo containers/lib/* containers/recipes/* .ci/run; \
+	    shellcheck -x -P SCRIPTDIR containers/lab containers/deps containers/demo containers/lib/* containers/recipes/* .ci/run; \
 	else $(LOUD) 'shellcheck of the scripts: it is not installed (apt-get install shellcheck)'; fi
 
 deny: ## licences, bans and sources of the dependencies

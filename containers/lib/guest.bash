@@ -226,6 +226,7 @@ guest_absent() { ! guest_pid "$1" >/dev/null || die "guest $1 did not stop"; }
 guest_destroy() {
     [[ -e $LAB_LXC/$1/config ]] || die "there is no guest $1"
     guest_pid "$1" >/dev/null && guest_stop "$1" --hard
+    unmount_beneath "$LAB_LXC/$1"
     rm -rf --one-file-system "${LAB_LXC:?}/$1"
 }
 

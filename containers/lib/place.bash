@@ -75,12 +75,16 @@ place_names() {
     NS_NEIGHBOUR=hids-lab-$LAB_ID-neighbour
 }
 
-place_take_away() {
+# Deepest first; a test may have mounted something beneath a guest.
+unmount_beneath() {
     local mount
-    # Deepest first; a test may have mounted something beneath a guest.
-    while read -r mount; do umount -l "$mount" 2>/dev/null; done < <(
-        awk -v dir="$LAB_DIR/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | sort -r
+    while read -r mount; do umount -l "$mount" 2>/dev/null || true; done < <(
+        awk -v dir="$1/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | sort -r
     )
+}
+
+place_take_away() {
+    unmount_beneath "$LAB_DIR"
     # liblxc's lock files, one for each guest it was ever asked about.
     rm -rf "/run/lxc/lock/${LAB_DIR#/}" "/run/lock/lxc/${LAB_DIR#/}"
     chattr -R -f -i "$LAB_LXC" 2>/dev/null

@@ -8,3 +8,6 @@ mod patterns;
 
 #[path = "../compat/judgement.rs"]
 mod judgement;
+
+#[path = "../guests/mod.rs"]
+mod guests;
