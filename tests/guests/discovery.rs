@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::install::{Install, LOG, failed};
+use super::install::{HIDS, Install, LOG, failed};
 use super::lab::{turn, within};
 
 #[test]
@@ -106,4 +106,66 @@ fn a_stopped_guests_root_is_let_go() {
     lab.does(&["stop", "30-mounted", "--hard"]);
     within(2.0, "its root can be unmounted", || run("umount", &["-q"]).then_some(()));
     drop(daemon);
+}
+
+#[test]
+fn a_guest_whose_liblxc_says_stopped_is_seen_running() {
+    let Some(lab) = turn() else { return };
+    let install = Install::new(&lab);
+    // liblxc asks an abstract socket, which is per network namespace: from here it finds nobody, and says STOPPED.
+    let _daemon = install.start_by(Command::new(HIDS));
+    for guest in ["10-gateway", "11-nginx", "12-ssh"] {
+        assert_eq!(install.state(guest).as_deref(), Some("running"), "{guest}");
+    }
+    lab.writes("12-ssh", LOG, failed("blockme", "203.0.113.15", 1));
+    within(2.0, "an attacker is blocked from here too", || lab.left("global-blk4", "203.0.113.15"));
+}
+
+#[test]
+fn a_clone_with_old_logs_raises_no_old_alarms() {
+    let Some(lab) = turn() else { return };
+    lab.does(&["new", "30-clone", "--with-log", LOG, "--no-start"]);
+    let (home, away) = (lab.lxc().join("30-clone"), lab.lxc().parent().unwrap().join("30-clone"));
+    std::fs::rename(&home, &away).unwrap();
+    let log = away.join("rootfs").join(LOG.trim_start_matches('/'));
+    std::fs::write(&log, failed("blockme", "203.0.113.16", 1)).unwrap();
+    assert!(Command::new("touch").args(["-d", "1 hour ago"]).arg(&log).status().unwrap().success());
+    let install = Install::new(&lab);
+    let _daemon = install.start();
+    std::fs::rename(&away, &home).unwrap();
+    lab.does(&["start", "30-clone"]);
+    within(1.0, "30-clone runs", || (install.state("30-clone")? == "running").then_some(()));
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    lab.writes("30-clone", LOG, failed("counted", "203.0.113.16", 2));
+    within(2.0, "its new line is told", || install.alerts_of(100_901).pop());
+    assert!(install.alerts_of(100_900).is_empty(), "a line of an hour ago was judged as if it were new");
+    assert_eq!(lab.left("global-blk4", "203.0.113.16"), None);
+}
+
+#[test]
+fn a_guest_with_mapped_ids_is_followed() {
+    let Some(lab) = turn() else { return };
+    lab.does(&["new", "30-mapped", "--idmap", "--with-log", LOG]);
+    let install = Install::new(&lab);
+    let _daemon = install.start();
+    assert_eq!(install.state("30-mapped").as_deref(), Some("running"));
+    // Written by the guest itself, with the ids that it has there.
+    let line = failed("counted", "203.0.113.17", 1);
+    lab.does(&["exec", "30-mapped", "sh", "-c", &format!("printf '%s\\n' '{}' >>{LOG}", line.trim_end())]);
+    let (alert, _) = within(2.0, "its line is told", || install.alerts_of(100_901).pop());
+    assert_eq!(alert["guest"], "30-mapped");
+}
+
+#[test]
+fn a_failed_start_leaves_no_phantom() {
+    let Some(lab) = turn() else { return };
+    lab.does(&["new", "30-broken", "--no-start"]);
+    let config = lab.lxc().join("30-broken/config");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("lxc.init.cmd = /lab/init", "lxc.init.cmd = /no/such/init")).unwrap();
+    let install = Install::new(&lab);
+    let mut daemon = install.start();
+    let _ = lab.tries(&["start", "30-broken"]);
+    within(2.0, "30-broken is stopped", || (install.state("30-broken")? == "stopped").then_some(()));
+    daemon.still_guards("203.0.113.18", 2.0);
 }

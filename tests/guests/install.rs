@@ -61,6 +61,7 @@ pub struct Install<'lab> {
     dir: tempfile::TempDir,
     timeout: u32,
     gateway: String,
+    own: Option<String>,
 }
 
 impl<'lab> Install<'lab> {
@@ -72,7 +73,7 @@ impl<'lab> Install<'lab> {
         }
         fs::write(dir.path().join("rules/local_rules.xml"), LOCAL_RULES).unwrap();
         let gateway = "<transport>nsenter</transport><guest>10-gateway</guest>".to_owned();
-        Self { lab, dir, timeout: 1800, gateway }
+        Self { lab, dir, timeout: 1800, gateway, own: None }
     }
 
     /// Blocks last so many seconds.
@@ -87,12 +88,22 @@ impl<'lab> Install<'lab> {
         self
     }
 
+    /// A configuration of the case's own, whole.
+    pub fn configured(mut self, conf: String) -> Self {
+        self.own = Some(conf);
+        self
+    }
+
     /// Its folder, `-D`.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     fn configure(&self) {
+        if let Some(own) = &self.own {
+            fs::write(self.dir().join("etc/ossec.conf"), own).unwrap();
+            return;
+        }
         let (lxc, timeout, gateway) = (self.lab.env("LAB_LXC"), self.timeout, &self.gateway);
         let conf = format!(
             r"<ossec_config>
@@ -139,10 +150,15 @@ impl<'lab> Install<'lab> {
     /// Starts the daemon on the lab's host and waits until it answers.
     #[track_caller]
     pub fn start(&self) -> Daemon<'_> {
+        self.start_by(self.lab.on_host(Path::new(HIDS)))
+    }
+
+    /// Starts the daemon by a command of the case's own, which becomes hids.
+    #[track_caller]
+    pub fn start_by(&self, mut command: Command) -> Daemon<'_> {
         self.configure();
         let said = self.dir().join("said");
         let out = fs::OpenOptions::new().create(true).append(true).open(&said).unwrap();
-        let mut command = self.lab.on_host(Path::new(HIDS));
         command.args(["run", "-D"]).arg(self.dir());
         command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         let mut daemon = Daemon { child: command.spawn().unwrap(), install: self, said };

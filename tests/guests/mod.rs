@@ -14,4 +14,5 @@ mod install;
 mod lab;
 mod lines;
 mod rotation;
+mod seed;
 mod ssh;
