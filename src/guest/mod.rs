@@ -7,15 +7,21 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods)]
 
+pub mod cgroup;
+pub mod discover;
 pub mod error;
+mod fleet;
 pub mod glob;
 pub mod id;
 pub mod idmap;
 pub mod lxc;
+pub mod proc;
 pub mod root;
 pub mod state;
 pub mod tree;
+mod witness;
 
+pub use discover::{Change, Config, Discovery, Fleet, Handle, Ignore};
 pub use error::{Error, Kind, shown};
 pub use id::Name;
 pub use root::{GuestRoot, HostRoot, Root};

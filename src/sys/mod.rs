@@ -11,6 +11,8 @@ pub mod crew;
 pub mod filesystem;
 pub mod hostfile;
 pub mod inotify;
+#[cfg(feature = "liblxc")]
+pub mod liblxc;
 pub mod namespace;
 pub mod openat2;
 pub mod pidfd;

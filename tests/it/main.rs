@@ -1,6 +1,8 @@
 //! The one integration binary.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall say so")]
 
+mod discovery;
+mod elf;
 mod house;
 
 #[path = "../compat/patterns.rs"]
