@@ -4,7 +4,7 @@
 
 use super::builtin::{Plugin, SonicWall};
 use super::doc::{self, Offset, Text};
-use super::first::first;
+use super::first::{First, first};
 use super::order::{self, Word};
 use super::tree::{Child, Decoders, Gate, Node, Root};
 use super::{Category, Facts};
@@ -126,11 +126,14 @@ impl Critic<'_> {
     /// Compiles a pattern; one that fails is reported and gone.
     fn gate(&mut self, pattern: &doc::Pattern) -> Option<Gate> {
         match Pattern::compile(pattern.language, &pattern.text.text) {
-            Ok(compiled) => Some(Gate {
-                pattern: compiled,
-                offset: pattern.offset.map(|(offset, _)| offset),
-                first: first(pattern.language, &pattern.text.text),
-            }),
+            Ok(compiled) => {
+                let first = first(pattern.language, &pattern.text.text);
+                Some(Gate {
+                    first: if compiled.is_literal() { first.map(First::shortened) } else { first },
+                    pattern: compiled,
+                    offset: pattern.offset.map(|(offset, _)| offset),
+                })
+            }
             Err(error) => {
                 self.error(
                     place(&pattern.text, self.doc, error.offset()),

@@ -48,7 +48,7 @@ pub(super) struct Gate {
 
 impl Gate {
     fn possible(&self, text: &[u8]) -> bool {
-        self.first.as_ref().is_none_or(|first| first.admits(text.first()))
+        self.first.as_ref().is_none_or(|first| first.admits(text))
     }
 
     fn is_match(&self, subject: Subject<'_>) -> bool {
@@ -90,11 +90,11 @@ pub(super) struct Roots {
 impl Roots {
     /// Builds the index; `gate` is what tests the text that roots of this list are chosen by.
     pub(super) fn index<'a>(&'a self, gate: impl Fn(&'a Root) -> Option<&'a Gate>) -> Vec<Box<[u16]>> {
-        let gates: Vec<_> = self.list.iter().map(|root| gate(root).and_then(|gate| gate.first)).collect();
+        let gates: Vec<_> = self.list.iter().map(|root| gate(root).and_then(|gate| gate.first.as_ref())).collect();
         (0..=256_u16)
             .map(|byte| {
                 let byte = u8::try_from(byte).ok();
-                let fits = |first: &Option<First>| first.is_none_or(|first| first.admits(byte.as_ref()));
+                let fits = |first: &Option<&First>| first.is_none_or(|first| first.admits_byte(byte.as_ref()));
                 (0_u16..).zip(&gates).filter(|(_, first)| fits(first)).map(|(at, _)| at).collect()
             })
             .collect()

@@ -27,13 +27,22 @@ fn is_control(byte: u8) -> bool {
     byte < 0x20 || byte == 0x7F
 }
 
+fn has_control(line: &[u8]) -> bool {
+    // Whole chunks without a way out early: the compiler turns each into a few vector instructions. The last chunk
+    // overlaps the one before it.
+    const CHUNK: usize = 32;
+    let any = |chunk: &[u8]| chunk.iter().fold(false, |found, &byte| found | is_control(byte));
+    match line.last_chunk::<CHUNK>() {
+        Some(last) => line.as_chunks::<CHUNK>().0.iter().any(|chunk| any(chunk)) || any(last),
+        None => any(line),
+    }
+}
+
 /// Deletes the control bytes 0x00–0x1F and 0x7F from a line; nothing is put in their place (spec/decoders.md 2.1).
 ///
 /// Gives the line itself where it holds none; `buffer` is written only where it does.
 pub fn clean<'a>(line: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
-    // Whole chunks without a way out early: the compiler turns this into a few vector instructions.
-    let dirty = line.chunks(64).any(|chunk| chunk.iter().fold(false, |found, &byte| found | is_control(byte)));
-    if !dirty {
+    if !has_control(line) {
         return line;
     }
     buffer.clear();
