@@ -259,6 +259,11 @@ impl Handle {
         self.0.recent.follow(filter)
     }
 
+    /// The JSON lines of the latest alerts, newest first, from memory alone: at once, for a screen.
+    pub fn latest(&self, most: usize) -> Vec<String> {
+        self.0.recent.newest_first(most).iter().map(|text| text.line().to_owned()).collect()
+    }
+
     /// Finds alerts, newest first: those in memory, then those in `alerts.json`. It reads a file and may take a while:
     /// not for an async thread.
     ///
@@ -267,7 +272,7 @@ impl Handle {
     pub fn find(&self, filter: &Filter, bounds: Bounds) -> Result<Found, Error> {
         let mut lines = Vec::new();
         let mut known = HashSet::new();
-        for text in self.0.recent.newest_first() {
+        for text in self.0.recent.newest_first(usize::MAX) {
             let Some(line) = super::filter::Line::read(text.line()) else { continue };
             if filter.fits_line(&line) {
                 if lines.len() >= bounds.alerts {

@@ -13,6 +13,9 @@ const BLOCK: u64 = 256 << 10;
 /// A line longer than this is no alert of ours.
 const LONGEST: usize = 4 << 20;
 
+/// Bytes of lines that one answer holds at most.
+const MOST_FOUND: usize = 64 << 20;
+
 /// Alerts may stand out of order by this many seconds (a clock set back, guests served in turn).
 const DISORDER: i64 = 3_600;
 
@@ -41,7 +44,7 @@ pub struct Found {
 /// What reading said; a missing file holds no alerts.
 pub fn newest_first(path: &Path, filter: &Filter, known: &HashSet<String>, bounds: Bounds) -> io::Result<Found> {
     let mut found = Found::default();
-    let mut left = bounds.bytes;
+    let (mut left, mut held) = (bounds.bytes, 0);
     for path in [path.to_owned(), rotated(path)] {
         let mut file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -54,7 +57,8 @@ pub fn newest_first(path: &Path, filter: &Filter, known: &HashSet<String>, bound
                 return false;
             }
             if filter.fits_line(&read) && !known.contains(&*read.id) {
-                if found.lines.len() >= bounds.alerts {
+                held += line.len();
+                if found.lines.len() >= bounds.alerts || held > MOST_FOUND {
                     return false;
                 }
                 found.lines.push(line.to_owned());

@@ -48,9 +48,9 @@ impl Recent {
         }
     }
 
-    /// The alerts kept, newest first.
-    pub fn newest_first(&self) -> Vec<Text> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).alerts.iter().rev().cloned().collect()
+    /// The alerts kept, newest first, at most so many.
+    pub fn newest_first(&self, most: usize) -> Vec<Text> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).alerts.iter().rev().take(most).cloned().collect()
     }
 
     /// Begins to follow.

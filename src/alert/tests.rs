@@ -198,6 +198,67 @@ fn alerts_are_found_in_memory_and_in_the_file_once_each() {
     assert!(handle.stop(PATIENCE));
 }
 
+#[test]
+fn after_a_restart_the_latest_alerts_are_still_known_and_found_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (handle, _) = started(config(dir.path()));
+    for _ in 0..3 {
+        offer(&handle, &mut Case::new("d", "x"), Receipt::none());
+    }
+    assert!(handle.stop(PATIENCE));
+    let (handle, _) = started(config(dir.path()));
+    assert_eq!(handle.latest(10).len(), 3);
+    assert!(handle.latest(1)[0].contains("\"id\":\"1795552640.3\""));
+    let found = handle.find(&Filter::default(), Bounds { alerts: 100, bytes: 1 << 20 }).unwrap();
+    assert_eq!(found.lines.len(), 3);
+    assert!(handle.stop(PATIENCE));
+}
+
+#[test]
+fn many_lanes_at_once_lose_and_double_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (handle, registry) = started(Config { per_minute: u32::MAX, ..config(dir.path()) });
+    let (receipt, progress) = Receipt::new();
+    let (lanes, each) = (8, 500);
+    std::thread::scope(|scope| {
+        for lane in 0..lanes {
+            let (handle, receipt, dir) = (&handle, &receipt, &dir);
+            scope.spawn(move || {
+                let mut case = Case::new("d", "x").guest(&format!("web{lane}"));
+                for at in 0..each {
+                    case.meta.place.offset = at;
+                    assert_eq!(offer(handle, &mut case, receipt.share()), Offered::Taken);
+                    if at == each / 2 {
+                        // A rotation in the middle.
+                        let _ = fs::rename(dir.path().join("alerts.json"), dir.path().join(format!("r{lane}")));
+                    }
+                }
+            });
+        }
+    });
+    receipt.done();
+    until("all receipts", || progress.outcome() == Outcome::Done);
+    assert!(handle.stop(PATIENCE));
+    let mut offsets = std::collections::HashMap::<String, Vec<u64>>::new();
+    let mut ids = std::collections::HashSet::new();
+    let names = (0..lanes).rev().map(|lane| format!("r{lane}")).chain(["alerts.json".to_owned()]);
+    for name in names {
+        for line in read(dir.path().join(name)).lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(ids.insert(line["id"].as_str().unwrap().to_owned()));
+            let guest = line["guest"].as_str().unwrap().to_owned();
+            offsets.entry(guest).or_default().push(line["place"]["offset"].as_u64().unwrap());
+        }
+    }
+    assert_eq!(ids.len() as u64, lanes * each);
+    for (guest, mut seen) in offsets {
+        seen.sort_unstable();
+        assert_eq!(seen, (0..each).collect::<Vec<_>>(), "{guest}");
+    }
+    assert_eq!(read(dir.path().join("alerts.log")).matches("** Alert").count() as u64, lanes * each);
+    assert!(registry.text().contains("hids_alerts_total{guest=\"web7\"} 500\n"));
+}
+
 #[tokio::test]
 async fn followers_are_told_what_fits() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,9 +5,10 @@ use super::handle::{Counts, Handle, Shared, Waiting, locked};
 use super::own::Own;
 use super::recent::Recent;
 use super::sink::file::{Ending, File};
-use super::spool::{Entry, Spool};
-use super::{Config, Error, read};
+use super::spool::{Entry, Spool, Text};
+use super::{Bounds, Config, Error, Filter, read};
 use crate::metrics::Registry;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -18,6 +19,9 @@ const BATCH: usize = 256 << 10;
 
 /// How often the writer looks around when nothing comes, and how long it waits before it tries a failed write again.
 const TICK: Duration = Duration::from_millis(500);
+
+/// Alerts of an earlier run that are looked up at start.
+const REMEMBERED: usize = 20;
 
 /// The writer; what starts it gets a [`Handle`].
 #[derive(Debug)]
@@ -61,6 +65,7 @@ impl Writer {
             counts: Counts::new(registry),
             config,
         });
+        remember(&shared);
         let asked = Arc::downgrade(&shared);
         registry.collect(move |scrape| {
             if let Some(shared) = asked.upgrade() {
@@ -187,5 +192,15 @@ impl Writer {
             *told = refused;
             Handle(Arc::clone(&self.shared)).tell(None, Own::AlertsRefused.facts(), &text);
         }
+    }
+}
+
+/// Takes the last alerts of an earlier run into memory, so that the status shows them after a restart.
+fn remember(shared: &Shared) {
+    let bounds = Bounds { alerts: REMEMBERED, bytes: 1 << 20 };
+    let Some(path) = &shared.config.json else { return };
+    let Ok(found) = read::newest_first(path, &Filter::default(), &HashSet::new(), bounds) else { return };
+    for line in found.lines.iter().rev() {
+        shared.recent.push(&Text::new(format!("{line}\n").as_bytes(), 0));
     }
 }

@@ -69,7 +69,7 @@ impl Client {
     /// lines.
     pub fn ask(&self, question: &Question) -> Result<Incoming, Error> {
         let at = self.path.display();
-        let mut stream = UnixStream::connect(&self.path).map_err(|error| match error.kind() {
+        let mut stream = wire::connect(&self.path, PATIENCE).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 Error::new(Kind::NotRunning, format!("hids is not running: nobody listens at {at}"))
             }
@@ -77,6 +77,9 @@ impl Client {
                 Kind::NoPermission,
                 format!("no permission to ask the daemon: {at}: be root or a member of the socket's group"),
             ),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                Error::new(Kind::NotRunning, format!("hids does not answer: it listens at {at} but takes nobody in"))
+            }
             _ => Error::io("cannot reach the daemon", at, error),
         })?;
         let wrong = |error| Error::io("cannot ask the daemon", self.path.display(), error);

@@ -152,11 +152,11 @@ fn make_way(path: &Path) -> Result<(), Error> {
         Ok(meta) if !meta.file_type().is_socket() => return Err(taken("something that is no socket lies there")),
         Ok(_) => {}
     }
-    match std::os::unix::net::UnixStream::connect(path) {
+    match wire::connect(path, Duration::from_secs(2)) {
         Ok(_) => Err(taken("another hids listens there")),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-        // Its queue is full: somebody listens, and is busy.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(taken("another hids listens there")),
+        // Its queue is full: somebody listens, and is busy or hangs.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(taken("another hids listens there, but hangs")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::io("cannot open the control socket", path.display(), error)),
     }

@@ -255,6 +255,24 @@ async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
 }
 
+#[tokio::test]
+async fn a_daemon_that_hangs_is_not_taken_for_a_dead_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hids.sock");
+    let _hung = rustix::net::socket_with(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::STREAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )
+    .unwrap();
+    rustix::net::bind(&_hung, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
+    rustix::net::listen(&_hung, 0).unwrap();
+    let _waiting = UnixStream::connect(&path).unwrap();
+    let error = Server::bind(Config::at(&path)).unwrap_err();
+    assert!(error.kind() == Kind::Taken && error.to_string().contains("hangs"), "{error}");
+}
+
 async fn get(address: std::net::SocketAddr, request: &str) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

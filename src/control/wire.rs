@@ -2,7 +2,21 @@
 
 use super::api::Question;
 use super::fault::Fault;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// Connects to a unix socket, but waits only so long: a daemon that hangs stops accepting, and connecting to a full
+/// queue would wait for ever (unix(7), `SO_SNDTIMEO` in socket(7)).
+pub(super) fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    net::sockopt::set_socket_timeout(&socket, net::sockopt::Timeout::Send, Some(patience))?;
+    net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
 
 /// What the asking end sends, as one line.
 #[derive(Debug, Serialize, Deserialize)]
