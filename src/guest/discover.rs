@@ -29,9 +29,11 @@ const BLIND: Duration = Duration::from_secs(1);
 /// The token of orders.
 pub(super) const ORDER: u64 = 0;
 
+type Pattern = dyn Fn(&str) -> bool + Send + Sync;
+
 /// Names of guests that are left alone; the configuration's patterns stand behind it.
 #[derive(Clone, Default)]
-pub struct Ignore(Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>);
+pub struct Ignore(Option<Arc<Pattern>>);
 
 impl Ignore {
     /// Leaves alone the guests for whose LXC name `pattern` says yes.

@@ -21,6 +21,9 @@ const COMPLAINTS: usize = 256;
 /// A guest by its place: LXC path and LXC name.
 pub(super) type Key = (PathBuf, String);
 
+/// Which folder it is: device and inode. A folder of the same name may be another guest.
+type Identity = (u64, u64);
+
 /// What a token of the bell stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
@@ -30,12 +33,18 @@ enum Place {
 
 /// A guest's folder, whether it holds a configuration already or not.
 struct Folder {
-    /// Device and inode: a folder of the same name may be another guest.
-    identity: (u64, u64),
+    identity: Identity,
     watch: Option<(Watch, u64)>,
     guest: Option<Facts>,
     seen: SystemTime,
     from_start: bool,
+}
+
+/// A guest as it was last told of.
+struct Announced {
+    key: Key,
+    identity: Identity,
+    guest: Arc<Guest>,
 }
 
 /// The table.
@@ -48,7 +57,7 @@ pub(super) struct Table {
     paths: HashMap<PathBuf, (Watch, u64)>,
     places: HashMap<u64, Place>,
     folders: BTreeMap<Key, Folder>,
-    announced: BTreeMap<Name, (Key, (u64, u64), Arc<Guest>)>,
+    announced: BTreeMap<Name, Announced>,
     complained: HashSet<String>,
     relist: bool,
     reread: HashSet<Key>,
@@ -211,7 +220,7 @@ impl Table {
         }
     }
 
-    fn enter(&mut self, key: &Key, identity: (u64, u64)) {
+    fn enter(&mut self, key: &Key, identity: Identity) {
         if self.folders.get(key).is_some_and(|folder| folder.identity != identity) {
             self.leave(key);
         }
@@ -304,43 +313,36 @@ impl Table {
     pub(super) fn changes(&mut self) -> Vec<Change> {
         self.names =
             name_all(&self.config.lxc_paths, self.folders.iter().filter(|(_, f)| f.guest.is_some()).map(|f| f.0));
-        let mut now: BTreeMap<Name, (Key, (u64, u64), Guest)> = BTreeMap::new();
+        let mut now: BTreeMap<Name, Announced> = BTreeMap::new();
         for (key, folder) in &self.folders {
             let (Some(facts), Some(name)) = (&folder.guest, self.names.get(key)) else { continue };
             let (state, init) = self.witness.state(key);
-            let guest = guest(name, key, folder, facts, state, init);
-            now.insert(name.clone(), (key.clone(), folder.identity, guest));
+            let guest = Arc::new(guest(name, key, folder, facts, state, init));
+            now.insert(name.clone(), Announced { key: key.clone(), identity: folder.identity, guest });
         }
         let mut changes = Vec::new();
-        let same =
-            |old: &(Key, (u64, u64), Arc<Guest>), new: &(Key, (u64, u64), Guest)| old.0 == new.0 && old.1 == new.1;
         self.announced.retain(|name, old| {
-            let stays = now.get(name).is_some_and(|new| same(old, new));
+            let stays = now.get(name).is_some_and(|new| new.key == old.key && new.identity == old.identity);
             if !stays {
                 changes.push(Change::Gone(name.clone()));
             }
             stays
         });
-        for (name, (key, identity, guest)) in now {
-            match self.announced.get_mut(&name) {
-                Some((.., old)) if **old == guest => {}
-                Some((.., old)) => {
-                    *old = Arc::new(guest);
-                    changes.push(Change::Changed(Arc::clone(old)));
-                }
-                None => {
-                    let guest = Arc::new(guest);
-                    changes.push(Change::Appeared(Arc::clone(&guest)));
-                    self.announced.insert(name, (key, identity, guest));
-                }
-            }
+        for (name, new) in now {
+            let change = match self.announced.get(&name) {
+                Some(old) if old.guest == new.guest => continue,
+                Some(_) => Change::Changed(Arc::clone(&new.guest)),
+                None => Change::Appeared(Arc::clone(&new.guest)),
+            };
+            changes.push(change);
+            self.announced.insert(name, new);
         }
         changes
     }
 
     /// The fleet as announced.
     pub(super) fn fleet(&self) -> Fleet {
-        let guests = self.announced.values().map(|(.., guest)| Arc::clone(guest)).collect();
+        let guests = self.announced.values().map(|announced| Arc::clone(&announced.guest)).collect();
         Fleet { guests, complete: self.scanned }
     }
 }

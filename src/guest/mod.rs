@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods)]
 
+pub mod addresses;
 pub mod cgroup;
 pub mod discover;
 pub mod error;

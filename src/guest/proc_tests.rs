@@ -91,7 +91,7 @@ fn command_lines_of_monitors_are_read() {
         ("[lxc monitor] relative web\0", None),
         ("[lxc monitor] /a \0", None),
         ("[lxc monitor] \0", None),
-        ("/usr/bin/lxc-start\0-F\0-n\0100\0", some(None, "100")),
+        ("/usr/bin/lxc-start\0-F\0-n\x00100\0", some(None, "100")),
         ("lxc-start\0-nweb\0-P/a\0-F\0", some(Some("/a"), "web")),
         ("lxc-start\0--name=web\0--lxcpath=/a\0-F\0", some(Some("/a"), "web")),
         ("lxc-start\0-F\0-o\0log\0web\0", some(None, "web")),

@@ -4,8 +4,9 @@
 //! file systems, threads that may be lost, namespaces, the kernel's list of addresses, and liblxc by `dlopen`. Comes in:
 //! paths and descriptors. Goes out: descriptors, facts, wake-ups; never a judgement. Touches the kernel, and knows
 //! nothing of guests. This is the only room in which `unsafe` is allowed, always with a SAFETY note.
-#![allow(unsafe_code, clippy::disallowed_methods)]
+#![allow(unsafe_code)]
 
+pub mod addresses;
 pub mod bell;
 pub mod crew;
 pub mod filesystem;
