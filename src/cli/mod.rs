@@ -1,7 +1,10 @@
 //! cli: the command line.
 #![forbid(unsafe_code)]
 
+mod lines;
+pub mod logtest;
 pub mod print;
+pub mod replay;
 
 use std::process::ExitCode;
 

@@ -67,6 +67,11 @@ impl<'a> Judgement<'a> {
         })
     }
 
+    /// Ids of the rules from the root down to the final one; none where no rule took the event.
+    pub fn path(&self) -> Vec<u32> {
+        self.outcome.map_or_else(Vec::new, |outcome| self.rules.path(outcome.node))
+    }
+
     /// The event as the commons want it; `None` where no rule that counts over guests asks for it, which is the usual
     /// case and costs nothing.
     pub fn offer(&self) -> Option<Offer> {

@@ -12,6 +12,8 @@
 mod book;
 mod commons;
 mod difference;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod history;
 mod judge;
 mod keep;
@@ -19,6 +21,8 @@ mod quiet;
 mod search;
 pub mod seen;
 mod state;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 mod walk;
 

@@ -13,11 +13,14 @@ pub mod address;
 pub mod builtin;
 pub mod doc;
 mod draft;
+mod explain;
 mod link;
 pub mod list;
 pub mod predicate;
 pub mod schedule;
 mod set;
+#[cfg(test)]
+mod tests;
 
 pub use draft::{Parts, Relations};
 pub use list::{List, Lists};

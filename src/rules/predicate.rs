@@ -1,6 +1,6 @@
 //! What a rule asks of one event, without any memory (spec/rules.md 6).
 //!
-//! A rule file's conditions are collected in [`Conditions`], which knows OSSEC's pairs and which of them survive an
+//! A rule file's conditions are collected in `Conditions`, which knows OSSEC's pairs and which of them survive an
 //! overwrite, and lowered to a short list of [`Test`]s in the order in which OSSEC runs them.
 
 use super::address::Addresses;

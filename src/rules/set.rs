@@ -81,6 +81,8 @@ impl Links {
 pub struct Node {
     /// Index of its rule.
     pub rule: u32,
+    /// The place above; `None` for a root.
+    pub above: Option<u32>,
     /// Nodes below, in the order in which they are tried.
     pub children: Box<[u32]>,
     /// Nodes of rules that count over guests, to be tried by the commons for an event that ended here.
@@ -232,10 +234,15 @@ impl RuleSet {
     /// Ids of the rules directly above a rule, in the order of its places; none for a root.
     pub fn parents(&self, id: u32) -> Vec<u32> {
         let Some(rule) = self.index_of(id) else { return Vec::new() };
-        let holds = |node: &&Node| {
-            let below = node.children.iter().chain(&node.commons);
-            below.map(|child| self.node(*child).rule).any(|child| child == rule)
-        };
-        self.nodes.iter().filter(holds).map(|node| self.rule(node.rule).facts.id).collect()
+        let places = self.nodes.iter().filter(|node| node.rule == rule);
+        places.filter_map(|node| Some(self.rule(self.node(node.above?).rule).facts.id)).collect()
+    }
+
+    /// Ids of the rules from a root down to a place.
+    pub fn path(&self, node: u32) -> Vec<u32> {
+        let up = std::iter::successors(Some(node), |node| self.node(*node).above);
+        let mut path: Vec<u32> = up.map(|node| self.rule(self.node(node).rule).facts.id).collect();
+        path.reverse();
+        path
     }
 }

@@ -152,6 +152,7 @@ fn nodes(linker: &Linker, global: &[bool]) -> Vec<Node> {
             let above = std::iter::successors(Some(node), |node| linker.nodes[*node].parent);
             Node {
                 rule: linker.nodes[node].rule as u32,
+                above: linker.nodes[node].parent.map(|parent| parent as u32),
                 children: split(node, false).collect(),
                 commons: above.flat_map(|node| split(node, true)).collect(),
             }
