@@ -108,6 +108,50 @@ fn while_a_file_cannot_be_written_receipts_stay_open_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_disk_that_is_really_full_tears_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = dir.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=256k", "none"])
+        .arg(&small)
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !mounted {
+        eprintln!("SKIPPED: mounting a small file system needs root, so a really full disk was not tried");
+        return;
+    }
+    struct Unmount<'a>(&'a Path);
+    impl Drop for Unmount<'_> {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("umount").arg("-l").arg(self.0).status();
+        }
+    }
+    let _unmount = Unmount(&small);
+    let ballast = small.join("ballast");
+    fs::write(&ballast, vec![0; 200 << 10]).unwrap();
+    let (handle, _) = started(config(&small));
+    let (receipt, progress) = Receipt::new();
+    let mut case = Case::new("d", "x");
+    for _ in 0..100 {
+        assert_eq!(offer(&handle, &mut case, receipt.share()), Offered::Taken);
+    }
+    receipt.done();
+    until("the disk to be full", || handle.health().failing.is_some());
+    assert_eq!(progress.outcome(), Outcome::Open);
+    fs::remove_file(&ballast).unwrap();
+    until("the receipts", || progress.outcome() == Outcome::Done);
+    assert!(handle.stop(PATIENCE));
+    let json = read(small.join("alerts.json"));
+    let numbers: Vec<String> = json
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(numbers, (1..=100).map(|at| format!("{NOW}.{at}")).collect::<Vec<_>>());
+    assert_eq!(read(small.join("alerts.log")).matches("\n\n** Alert").count(), 99);
+}
+
+#[test]
 fn beyond_the_spool_the_loud_guest_is_refused_and_the_quiet_one_kept() {
     let dir = tempfile::tempdir().unwrap();
     let blocked = dir.path().join("no");
