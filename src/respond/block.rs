@@ -53,6 +53,8 @@ pub(super) struct Place {
     pub state: State,
     /// A command that adds it may have reached the gateway.
     pub told: bool,
+    /// The block's revision that the gateway has, or has refused.
+    pub settled: u64,
 }
 
 /// How far a block has come.
@@ -159,7 +161,7 @@ impl Block {
             aim: if record.removing { Aim::Remove } else { Aim::Stand },
             revision,
             read_at: None,
-            places: vec![Place { state: State::Pending, told: true }; places],
+            places: vec![Place { state: State::Pending, told: true, settled: 0 }; places],
         }
     }
 

@@ -4,13 +4,15 @@
 
 use super::block::{Aim, Block, BlockView, Place, State};
 use super::clock::Millis;
-use super::config::{Config, Gateway};
+use super::config::Config;
+use super::lane::{End, Lane, Task};
 use super::ledger::{Line, Record};
 use super::limit::{Limit, Tallies};
 use super::plan::{Wish, later};
-use super::reach::{Entry, Op, Sets};
+use super::reach::Op;
 use super::runlog::Run;
 use super::spare::Spare;
+use super::step::{Step, step};
 use super::turns::Turns;
 use ipnet::IpNet;
 use std::collections::HashMap;
@@ -28,78 +30,10 @@ pub enum Outcome {
     Held(Limit),
 }
 
-/// What one gateway is to be told, and how far that is.
-#[derive(Debug, Default)]
-pub(super) struct Lane {
-    pub id: u64,
-    pub name: String,
-    pub set_v4: Option<String>,
-    pub set_v6: Option<String>,
-    pub dry: bool,
-    queue: Turns,
-    /// What its sets are like, once they have been read.
-    pub sets: Option<Sets>,
-    pub up: bool,
-    pub error: Option<String>,
-    /// It works, but not as meant.
-    pub odd: Option<String>,
-    /// The gateway has left the configuration: its worker ends.
-    pub retired: bool,
-    /// How many reconciliations were asked for, and how many have been answered.
-    pub sync_asked: u64,
-    pub sync_done: u64,
-    pub report: Report,
-}
-
-impl Lane {
-    pub fn new(id: u64, gateway: &Gateway) -> Self {
-        Self {
-            id,
-            name: gateway.name.clone(),
-            set_v4: gateway.set_v4.clone(),
-            set_v6: gateway.set_v6.clone(),
-            dry: gateway.dry_run,
-            ..Self::default()
-        }
-    }
-}
-
-/// What a reconciliation found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Entries of the gateway's sets that are blocks of ours.
-    pub agree: usize,
-    /// Blocks that were missing and are put in again.
-    pub lost: usize,
-    /// Entries that somebody else put there; left alone.
-    pub foreign: usize,
-    /// What kept it from reconciling.
-    pub error: Option<String>,
-}
-
-/// One piece of a worker's batch.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Task {
-    pub net: IpNet,
-    pub revision: u64,
-    pub op: Op,
-    /// The address was not in the set by our doing before.
-    pub fresh: bool,
-}
-
-/// How a task ended.
-#[derive(Debug, Clone)]
-pub(super) enum End {
-    Done,
-    Failed(String),
-    /// The gateway could not be reached: it waits on.
-    Again,
-}
-
 /// All blocks.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
-    blocks: HashMap<IpNet, Block>,
+    pub(super) blocks: HashMap<IpNet, Block>,
     tallies: Tallies,
     revision: u64,
     unwritten: Turns,
@@ -375,6 +309,9 @@ impl Desk {
             let Some(block) = self.blocks.get_mut(&net) else { continue };
             let step = step(block, lane, sets.as_ref(), *dry, now);
             let Some(place) = block.places.get_mut(lane) else { continue };
+            if matches!(step, Step::Is(_)) {
+                place.settled = block.revision;
+            }
             match step {
                 Step::Tell(op) => {
                     let fresh = !place.told;
@@ -405,9 +342,13 @@ impl Desk {
             }
             // Changed meanwhile: the queue holds it again, and the newer wish will be told after this one.
             _ if block.revision != task.revision => return None,
-            End::Failed(why) => place.state = State::Failed(why),
+            End::Failed(why) => {
+                place.state = State::Failed(why);
+                place.settled = task.revision;
+            }
             End::Done if matches!(task.op, Op::Add { .. }) => {
                 place.state = State::Active;
+                place.settled = task.revision;
                 let last = !block.places.iter().any(|place| place.state == State::Pending);
                 return if last { block.read_at.take() } else { block.read_at };
             }
@@ -434,58 +375,6 @@ impl Desk {
         nets.into_iter().for_each(|net| self.finish(net));
     }
 
-    /// Compares a gateway's sets with the desk: what was lost is put in again, what is over is taken out, what is
-    /// foreign is left alone.
-    pub fn reconcile(&mut self, lane: usize, entries: &[Entry], now: Millis) -> Report {
-        let have: HashMap<IpNet, Option<u64>> = entries.iter().map(|entry| (entry.net, entry.timeout)).collect();
-        let mut report = Report::default();
-        let mut again = Vec::new();
-        let Some(Lane { sets, dry, .. }) = self.lanes.get(lane) else { return report };
-        let mut ours = 0;
-        for block in self.blocks.values_mut() {
-            let step = step(block, lane, sets.as_ref(), *dry, now);
-            let Some(place) = block.places.get_mut(lane) else { continue };
-            match step {
-                Step::Is(state) => {
-                    place.state = state;
-                    again.push(block.net);
-                }
-                Step::Tell(Op::Delete { net }) => {
-                    ours += usize::from(have.contains_key(&net));
-                    again.push(block.net);
-                }
-                Step::Tell(Op::Add { net, timeout }) => match have.get(&net) {
-                    Some(left) => {
-                        ours += 1;
-                        place.told = true;
-                        if lasts(*left, timeout) {
-                            report.agree += 1;
-                            place.state = State::Active;
-                        } else {
-                            again.push(block.net);
-                        }
-                    }
-                    None => {
-                        if place.state == State::Active {
-                            report.lost += 1;
-                            place.state = State::Pending;
-                        }
-                        again.push(block.net);
-                    }
-                },
-            }
-        }
-        report.foreign = have.len().saturating_sub(ours);
-        for net in again {
-            if let Some(turn) = self.blocks.get(&net).map(Block::turn)
-                && let Some(lane) = self.lanes.get_mut(lane)
-            {
-                lane.queue.push(&turn, net);
-            }
-        }
-        report
-    }
-
     /// Gives the desk the gateways of a new configuration; those that stay keep what they know. Ids of lanes no longer
     /// there may still be told to end by their [`Lane::retired`].
     pub fn replace_lanes(&mut self, lanes: Vec<Lane>) {
@@ -509,14 +398,6 @@ impl Desk {
             self.tell_all(net, &turn);
         }
         self.finish_all();
-    }
-
-    /// What takes our entries out of those sets of a gateway that would keep them for ever.
-    pub fn farewell(&self, lane: usize) -> Vec<Op> {
-        let Some(sets) = self.lanes.get(lane).and_then(|lane| lane.sets.as_ref()) else { return Vec::new() };
-        let told = self.blocks.values().filter(|block| block.places.get(lane).is_some_and(|place| place.told));
-        let kept = told.filter(|block| sets.of(&block.net).is_some_and(|facts| !facts.timeout));
-        kept.map(|block| Op::Delete { net: block.net }).collect()
     }
 
     /// Whether IPv6 attackers can be blocked by prefix: no set is known to hold single addresses only.
@@ -550,8 +431,10 @@ impl Desk {
 
     /// Whether something of a block is still to be told to a gateway.
     pub fn unsettled(&self, net: &IpNet) -> bool {
-        let open = |place: &Place| matches!(place.state, State::Pending | State::Removing);
-        self.blocks.get(net).is_some_and(|block| block.places.iter().any(open))
+        let open = |block: &Block, place: &Place| {
+            matches!(place.state, State::Pending | State::Removing) || place.settled != block.revision
+        };
+        self.blocks.get(net).is_some_and(|block| block.places.iter().any(|place| open(block, place)))
     }
 
     /// Number of places by state, in the order of [`State::WORDS`].
@@ -573,54 +456,6 @@ impl Desk {
     /// All blocks for the ledger.
     pub fn records(&self, now: Millis) -> Vec<Record> {
         self.blocks.values().map(|block| block.record(now)).collect()
-    }
-}
-
-enum Step {
-    Tell(Op),
-    Is(State),
-}
-
-/// What a gateway has to be told of a block now, if anything.
-fn step(block: &Block, lane: usize, sets: Option<&Sets>, dry: bool, now: Millis) -> Step {
-    let told = block.places.get(lane).is_some_and(|place| place.told);
-    let facts = sets.and_then(|sets| sets.of(&block.net));
-    let whole = block.net.prefix_len() == block.net.max_prefix_len();
-    let exact = facts.is_some_and(|facts| !whole && !facts.networks);
-    // A set of single addresses: of a prefix that was only widened, the attacker itself.
-    let net = if exact { block.address.map(IpNet::from) } else { Some(block.net) };
-    match (block.aim, facts, net) {
-        (Aim::Stand, ..) if dry || block.dry => Step::Is(State::DryRun),
-        (Aim::Stand, None, _) => {
-            let family = if matches!(block.net, IpNet::V4(_)) { "IPv4" } else { "IPv6" };
-            Step::Is(State::Failed(format!("the gateway has no set for {family}")))
-        }
-        (Aim::Stand, Some(facts), None) => {
-            Step::Is(State::Failed(format!("set {} holds single addresses, no networks", facts.name)))
-        }
-        (Aim::Stand, Some(facts), Some(net)) => {
-            // At least one second: 0 would be for ever.
-            let left = block.until.map_or(0, |until| (until.saturating_sub(now).saturating_add(999) / 1_000).max(1));
-            let timeout = facts.timeout.then(|| u64::try_from(left).unwrap_or(0));
-            Step::Tell(Op::Add { net, timeout })
-        }
-        // The set lets go by itself what it was given a time for.
-        (Aim::Expire, Some(facts), _) if facts.timeout => Step::Is(State::Gone),
-        (_, Some(_), Some(net)) if told && !dry => Step::Tell(Op::Delete { net }),
-        _ => Step::Is(State::Gone),
-    }
-}
-
-/// Whether what a set has left of an entry is enough; it may be longer, and two seconds are rounding.
-fn lasts(left: Option<u64>, wanted: Option<u64>) -> bool {
-    match (left, wanted) {
-        (None, _) | (_, None) | (Some(0), _) => true,
-        (Some(_), Some(0)) => false,
-        // What is longer than a set can hold is asked for again when half of it is over.
-        (Some(left), Some(wanted)) if wanted > super::reach::ipset::TIMEOUT_MAX => {
-            left > super::reach::ipset::TIMEOUT_MAX / 2
-        }
-        (Some(left), Some(wanted)) => left + 2 >= wanted,
     }
 }
 

@@ -3,8 +3,9 @@
 use super::block::{BlockView, State, shown};
 use super::clock::Clock;
 use super::config::{Config, Gateway};
-use super::desk::{Desk, Lane, Outcome, Report};
+use super::desk::{Desk, Outcome};
 use super::error::{Error, ErrorKind};
+use super::lane::{Lane, Report};
 use super::ledger::Ledger;
 use super::measure::{self, Counters};
 use super::notice::{Notice, Tell, Topic};
@@ -279,13 +280,6 @@ impl Responder {
             (lane.name.clone(), Report { error: error.or(lane.report.error.clone()), ..lane.report.clone() })
         };
         desk.lanes.iter().map(report).collect()
-    }
-
-    /// Lets every worker look at its gateway at once, without waiting: for the daemon, when a guest came or went.
-    pub fn look(&self) {
-        let mut desk = self.shared.desk();
-        desk.lanes.iter_mut().for_each(|lane| lane.sync_asked += 1);
-        self.shared.work.notify_all();
     }
 
     /// How each gateway is.

@@ -1,11 +1,13 @@
 //! One thread per gateway: takes what the gateway is to be told, guests in turn, and tells it.
 
 use super::config::{Gateway, Transport};
-use super::desk::{Desk, End, Report, Task};
+use super::desk::Desk;
+use super::lane::{End, Report, Task};
 use super::notice::{Notice, Topic};
 use super::reach::{self, Entry, Error, FindInit, Kind, Op, Reach, Sets};
 use super::shared::Shared;
 use ipnet::IpNet;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,7 +38,8 @@ pub(super) struct Worker {
     next_try: Instant,
     next_check: Instant,
     outage: Option<Outage>,
-    odd: Option<String>,
+    /// What is odd about the gateway now; each told once while it lasts.
+    odd: BTreeSet<String>,
     cut_told: bool,
 }
 
@@ -71,7 +74,7 @@ impl Worker {
             next_try: now,
             next_check: now,
             outage: None,
-            odd: None,
+            odd: BTreeSet::new(),
             cut_told: false,
         };
         worker.work();
@@ -154,14 +157,14 @@ impl Worker {
             Ok(read) => read,
             Err(error) => return self.lose_answering(&error, Some(asked)),
         };
-        self.look_for_odd(&sets);
+        self.look_for_odd(&sets, &entries);
         let shared = Arc::clone(&self.shared);
         let mut desk = shared.desk();
         let Some(at) = desk.lane(self.lane) else { return };
         desk.lanes[at].sets = Some(sets);
         desk.lanes[at].up = true;
         desk.lanes[at].error = None;
-        desk.lanes[at].odd = self.odd.clone();
+        desk.lanes[at].odd = self.odd.iter().next().cloned();
         let report = desk.reconcile(at, &entries, shared.clock.now());
         shared.counters.lost.inc_by(report.lost as u64);
         desk.lanes[at].report = report;
@@ -195,16 +198,18 @@ impl Worker {
                         }
                         Some(op) => {
                             let blamed = tasks.remove(op);
-                            let full = error.kind() == Kind::Full;
-                            if full {
-                                self.find_odd(error.to_string());
+                            let mut refused = Vec::new();
+                            if error.kind() == Kind::Full {
+                                self.find_odd(full(self.gateway.set_for(blamed.net.addr()).unwrap_or("")));
+                                // It takes no newcomer behind this one either. Those before it may be in.
+                                let behind = tasks.split_off(op);
+                                let same = |task: &Task| task.fresh && is_v4(&task.net) == is_v4(&blamed.net);
+                                let (hopeless, rest): (Vec<Task>, Vec<Task>) = behind.into_iter().partition(same);
+                                tasks.extend(rest);
+                                refused = hopeless;
                             }
-                            // A full set takes no other newcomer of that family either.
-                            let same = |task: &Task| full && task.fresh && is_v4(&task.net) == is_v4(&blamed.net);
-                            let (mut refused, rest): (Vec<Task>, Vec<Task>) = tasks.into_iter().partition(same);
                             refused.push(blamed);
                             self.settle(&refused, &End::Failed(error.to_string()));
-                            tasks = rest;
                         }
                     }
                 }
@@ -290,27 +295,30 @@ impl Worker {
         }
     }
 
-    fn look_for_odd(&mut self, sets: &Sets) {
-        let found = [&sets.v4, &sets.v6].into_iter().flatten().find_map(|set| {
-            if set.references == Some(0) {
-                Some(format!("no firewall rule looks at set {}: blocks have no effect", set.name))
-            } else if !set.timeout {
-                Some(format!("set {} keeps no times: blocks end only while hids runs", set.name))
-            } else {
-                None
+    fn look_for_odd(&mut self, sets: &Sets, entries: &[Entry]) {
+        let mut found = Vec::new();
+        for (set, v4) in [(&sets.v4, true), (&sets.v6, false)] {
+            let Some(set) = set else { continue };
+            let held = entries.iter().filter(|entry| is_v4(&entry.net) == v4).count() as u64;
+            if set.max.is_some_and(|max| held >= max) {
+                found.push(full(&set.name));
             }
-        });
-        let narrow = sets.v6.as_ref().filter(|set| self.gateway.ipv6_prefix < 128 && !set.networks);
-        let narrow = narrow.map(|set| format!("set {} is no hash:net: IPv6 is blocked by exact address", set.name));
-        match found.or(narrow) {
-            Some(what) => self.find_odd(what),
-            None => self.odd = None,
+            if set.references == Some(0) {
+                found.push(format!("no firewall rule looks at set {}: blocks have no effect", set.name));
+            }
+            if !set.timeout {
+                found.push(format!("set {} keeps no times: blocks end only while hids runs", set.name));
+            }
+            if !v4 && self.gateway.ipv6_prefix < 128 && !set.networks {
+                found.push(format!("set {} is no hash:net: IPv6 is blocked by exact address", set.name));
+            }
         }
+        self.odd.retain(|what| found.contains(what));
+        found.into_iter().for_each(|what| self.find_odd(what));
     }
 
     fn find_odd(&mut self, what: String) {
-        if self.odd.as_ref() != Some(&what) {
-            self.odd = Some(what.clone());
+        if self.odd.insert(what.clone()) {
             self.tell(Topic::GatewayOdd, what);
         }
     }
@@ -346,6 +354,10 @@ impl Worker {
             self.batch(tasks);
         }
     }
+}
+
+fn full(set: &str) -> String {
+    format!("set {set} is full: newcomers are not blocked")
 }
 
 fn is_v4(net: &IpNet) -> bool {
