@@ -11,11 +11,13 @@
 
 use super::fleet::Table;
 use super::id::Name;
+use super::measure::Counters;
 use super::state::Guest;
 use crate::sys::{Bell, Hub, Wake};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -120,6 +122,7 @@ pub struct Handle {
     bell: Bell,
     orders: Arc<Mutex<Orders>>,
     fleet: watch::Receiver<Arc<Fleet>>,
+    counters: Arc<Counters>,
 }
 
 #[derive(Debug, Default)]
@@ -141,9 +144,16 @@ impl Discovery {
         let orders = Arc::new(Mutex::new(Orders::default()));
         let (changes, changed) = mpsc::channel(CHANGES);
         let (publish, fleet) = watch::channel(Arc::new(Fleet::default()));
-        let runner = Runner { bell: bell.clone(), orders: Arc::clone(&orders), changes, publish };
+        let counters = Arc::new(Counters::default());
+        let runner = Runner {
+            bell: bell.clone(),
+            orders: Arc::clone(&orders),
+            changes,
+            publish,
+            counters: Arc::clone(&counters),
+        };
         std::thread::Builder::new().name("hids-discover".into()).spawn(move || runner.run(config, hub))?;
-        Ok((Handle { bell, orders, fleet }, changed))
+        Ok((Handle { bell, orders, fleet, counters }, changed))
     }
 }
 
@@ -156,6 +166,11 @@ impl Handle {
     /// A channel that always holds the present fleet.
     pub fn watch(&self) -> watch::Receiver<Arc<Fleet>> {
         self.fleet.clone()
+    }
+
+    /// Counters since the start.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
     }
 
     /// Waits until everything has been looked at once; at once if it has.
@@ -192,6 +207,7 @@ struct Runner {
     orders: Arc<Mutex<Orders>>,
     changes: mpsc::Sender<Change>,
     publish: watch::Sender<Arc<Fleet>>,
+    counters: Arc<Counters>,
 }
 
 impl Runner {
@@ -212,11 +228,16 @@ impl Runner {
             let lost = table.note(&rung);
             if lost || orders.rescan || now >= next_scan {
                 table.scan();
+                self.counters.scans.fetch_add(1, Ordering::Relaxed);
+                let took = u64::try_from(now.elapsed().as_micros()).unwrap_or(u64::MAX);
+                self.counters.last_scan.store(took, Ordering::Relaxed);
                 next_scan = Instant::now() + table.scan_interval();
             } else {
                 table.look();
             }
             let changes = table.changes();
+            self.counters.blind.store(table.is_blind(), Ordering::Relaxed);
+            self.counters.changes.fetch_add(changes.len() as u64, Ordering::Relaxed);
             if !changes.is_empty() || !self.publish.borrow().complete {
                 self.publish.send_replace(Arc::new(table.fleet()));
             }

@@ -21,6 +21,9 @@ const COMPLAINTS: usize = 256;
 /// A guest by its place: LXC path and LXC name.
 pub(super) type Key = (PathBuf, String);
 
+/// The guests that there are, with the folder below the cgroup root that their configuration names.
+pub(super) type Known = HashMap<Key, Option<String>>;
+
 /// Which folder it is: device and inode. A folder of the same name may be another guest.
 type Identity = (u64, u64);
 
@@ -36,6 +39,8 @@ struct Folder {
     identity: Identity,
     watch: Option<(Watch, u64)>,
     guest: Option<Facts>,
+    /// Rises with every change of the facts.
+    version: u64,
     seen: SystemTime,
     from_start: bool,
 }
@@ -44,6 +49,7 @@ struct Folder {
 struct Announced {
     key: Key,
     identity: Identity,
+    version: u64,
     guest: Arc<Guest>,
 }
 
@@ -64,6 +70,10 @@ pub(super) struct Table {
     scanned: bool,
     blind: bool,
     names: HashMap<Key, Name>,
+    /// The guests among the folders, with the cgroup folder that their configuration names.
+    known: Known,
+    /// Somebody came or went: names are given anew.
+    renamed: bool,
 }
 
 /// Numbers for the bell; 0 is for orders.
@@ -96,12 +106,15 @@ impl Table {
             scanned: false,
             blind: false,
             names: HashMap::new(),
+            known: Known::new(),
+            renamed: true,
         }
     }
 
     pub(super) fn reconfigure(&mut self, config: Config) {
         self.paths.retain(|path, _| config.lxc_paths.contains(path));
         self.config = config;
+        self.renamed = true;
     }
 
     pub(super) fn scan_interval(&self) -> Duration {
@@ -156,8 +169,7 @@ impl Table {
             self.reread.extend(self.folders.keys().cloned());
         }
         self.read();
-        let guests = self.guests();
-        self.witness.look(&guests);
+        self.witness.look(&self.known);
     }
 
     /// Looks at everything.
@@ -165,14 +177,8 @@ impl Table {
         self.list();
         self.reread.extend(self.folders.keys().cloned());
         self.read();
-        let guests = self.guests();
-        self.witness.scan(&guests);
+        self.witness.scan(&self.known);
         self.scanned = true;
-    }
-
-    fn guests(&self) -> HashMap<Key, Facts> {
-        let guests = self.folders.iter().filter_map(|(key, folder)| Some((key.clone(), folder.guest.clone()?)));
-        guests.collect()
     }
 
     /// Reads the LXC paths: which folders are there.
@@ -229,6 +235,7 @@ impl Table {
             identity,
             watch: None,
             guest: None,
+            version: 0,
             seen: SystemTime::now(),
             from_start,
         });
@@ -254,6 +261,8 @@ impl Table {
 
     fn leave(&mut self, key: &Key) {
         self.reread.remove(key);
+        self.known.remove(key);
+        self.renamed = true;
         if let Some(folder) = self.folders.remove(key)
             && let Some((_, token)) = folder.watch
         {
@@ -292,9 +301,18 @@ impl Table {
                     if folder.guest.is_none() && self.scanned {
                         folder.seen = SystemTime::now();
                     }
-                    folder.guest = Some(facts);
+                    self.renamed |= folder.guest.is_none();
+                    if folder.guest.as_ref() != Some(&facts) {
+                        folder.version += 1;
+                        self.known.insert(key.clone(), facts.cgroup_dir.clone());
+                        folder.guest = Some(facts);
+                    }
                 }
-                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => folder.guest = None,
+                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                    folder.guest = None;
+                    self.known.remove(&key);
+                    self.renamed = true;
+                }
                 Err(cause) => {
                     let place = shown(&key.0.join(&key.1));
                     self.complain(format!("{place}/config: cannot be read: {cause}"));
@@ -311,31 +329,33 @@ impl Table {
 
     /// Compares the table with what was announced, and tells the difference: first who is gone.
     pub(super) fn changes(&mut self) -> Vec<Change> {
-        self.names =
-            name_all(&self.config.lxc_paths, self.folders.iter().filter(|(_, f)| f.guest.is_some()).map(|f| f.0));
-        let mut now: BTreeMap<Name, Announced> = BTreeMap::new();
-        for (key, folder) in &self.folders {
-            let (Some(facts), Some(name)) = (&folder.guest, self.names.get(key)) else { continue };
-            let (state, init) = self.witness.state(key);
-            let guest = Arc::new(guest(name, key, folder, facts, state, init));
-            now.insert(name.clone(), Announced { key: key.clone(), identity: folder.identity, guest });
+        if std::mem::take(&mut self.renamed) {
+            self.names = name_all(&self.config.lxc_paths, self.known.keys());
         }
         let mut changes = Vec::new();
+        let (names, folders) = (&self.names, &self.folders);
         self.announced.retain(|name, old| {
-            let stays = now.get(name).is_some_and(|new| new.key == old.key && new.identity == old.identity);
+            let same = |folder: &Folder| folder.guest.is_some() && folder.identity == old.identity;
+            let stays = names.get(&old.key) == Some(name) && folders.get(&old.key).is_some_and(same);
             if !stays {
                 changes.push(Change::Gone(name.clone()));
             }
             stays
         });
-        for (name, new) in now {
-            let change = match self.announced.get(&name) {
-                Some(old) if old.guest == new.guest => continue,
-                Some(_) => Change::Changed(Arc::clone(&new.guest)),
-                None => Change::Appeared(Arc::clone(&new.guest)),
-            };
-            changes.push(change);
-            self.announced.insert(name, new);
+        for (key, folder) in &self.folders {
+            let (Some(facts), Some(name)) = (&folder.guest, self.names.get(key)) else { continue };
+            let (state, init) = self.witness.state(key);
+            let old = self.announced.get(name);
+            if old.is_some_and(|old| (old.version, old.guest.state, old.guest.init) == (folder.version, state, init)) {
+                continue;
+            }
+            let guest = Arc::new(guest(name, key, folder, facts, state, init));
+            changes.push(match old {
+                Some(_) => Change::Changed(Arc::clone(&guest)),
+                None => Change::Appeared(Arc::clone(&guest)),
+            });
+            let new = Announced { key: key.clone(), identity: folder.identity, version: folder.version, guest };
+            self.announced.insert(name.clone(), new);
         }
         changes
     }

@@ -16,6 +16,7 @@ pub mod glob;
 pub mod id;
 pub mod idmap;
 pub mod lxc;
+pub mod measure;
 pub mod proc;
 pub mod root;
 pub mod state;

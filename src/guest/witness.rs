@@ -7,9 +7,8 @@
 use super::cgroup::{self, Cgroups};
 use super::discover::Config;
 use super::error::Kind;
-use super::fleet::{Key, Tokens};
+use super::fleet::{Key, Known, Tokens};
 use super::id::Name;
-use super::lxc::Facts;
 use super::proc::{Monitor, Proc};
 use super::root::GuestRoot;
 use super::state::{Init, State};
@@ -157,7 +156,7 @@ impl Witness {
     }
 
     /// Looks at what is known to have changed, and at what is due.
-    pub(super) fn look(&mut self, guests: &HashMap<Key, Facts>) {
+    pub(super) fn look(&mut self, guests: &Known) {
         self.drop_runs(guests);
         for key in std::mem::take(&mut self.announced) {
             self.look_at_standing(&key);
@@ -184,14 +183,14 @@ impl Witness {
     }
 
     /// Looks at everything.
-    pub(super) fn scan(&mut self, guests: &HashMap<Key, Facts>) {
+    pub(super) fn scan(&mut self, guests: &Known) {
         self.cgroups = Cgroups::find(&self.base);
         self.foreign.clear();
         self.hint.reset();
         let vanished = self.runs.iter().filter(|(_, run)| !self.proc.is(run.init)).map(|(key, _)| key.clone());
         self.ended.extend(vanished.collect::<Vec<_>>());
         self.drop_runs(guests);
-        for dir in guests.values().filter_map(|facts| facts.cgroup_dir.as_ref()) {
+        for dir in guests.values().flatten() {
             self.want_parent(dir);
         }
         self.want_parent("lxc");
@@ -207,7 +206,7 @@ impl Witness {
     }
 
     /// Lets go of guests that ended, and of those that are no longer ours.
-    fn drop_runs(&mut self, guests: &HashMap<Key, Facts>) {
+    fn drop_runs(&mut self, guests: &Known) {
         let mut over = std::mem::take(&mut self.ended);
         over.retain(|key| self.runs.get(key).is_some_and(|run| run.life.ended() || !self.proc.is(run.init)));
         let left: Vec<Key> = self.runs.keys().filter(|key| !guests.contains_key(*key)).cloned().collect();
@@ -273,7 +272,7 @@ impl Witness {
     }
 
     /// Finds out whose a payload is.
-    fn trace(&mut self, payload: &str, guests: &HashMap<Key, Facts>) {
+    fn trace(&mut self, payload: &str, guests: &Known) {
         let again = self.pending.remove(payload).unwrap_or_else(Again::new);
         let Some(cgroups) = self.cgroups.clone() else { return };
         let mut init = None;
@@ -307,7 +306,7 @@ impl Witness {
     }
 
     /// The guests that do not run and that a payload of this name may belong to.
-    fn candidates(&self, payload: &str, guests: &HashMap<Key, Facts>) -> Vec<Key> {
+    fn candidates(&self, payload: &str, guests: &Known) -> Vec<Key> {
         let names = cgroup::names_of(payload);
         let idle = |key: &&Key| !self.runs.contains_key(*key);
         let mut found = Vec::new();
@@ -320,7 +319,7 @@ impl Witness {
     }
 
     /// The guest that a monitor names.
-    fn key_of(&self, monitor: &Monitor, guests: &HashMap<Key, Facts>) -> Option<Key> {
+    fn key_of(&self, monitor: &Monitor, guests: &Known) -> Option<Key> {
         if let Some(path) = &monitor.lxc_path {
             let exact = (path.clone(), monitor.lxc_name.clone());
             if guests.contains_key(&exact) {
@@ -339,7 +338,7 @@ impl Witness {
     }
 
     /// Finds guests by their monitors; the only way for those without any cgroup.
-    fn find_monitors(&mut self, guests: &HashMap<Key, Facts>) {
+    fn find_monitors(&mut self, guests: &Known) {
         for monitor in self.proc.monitors() {
             let Some(key) = self.key_of(&monitor, guests) else { continue };
             if self.runs.contains_key(&key) {

@@ -139,6 +139,11 @@ fn the_life_of_a_guest_is_seen() {
     assert!(lxc.run("lxc-unfreeze", &["-n", &name]), "lxc-unfreeze");
     step(&mut watcher, "thawed", &name, Some(State::Running));
 
+    assert!(lxc.run("lxc-stop", &["-r", "-n", &name]), "lxc-stop -r");
+    step(&mut watcher, "rebooted: ended", &name, Some(State::Stopped));
+    step(&mut watcher, "rebooted: back", &name, Some(State::Running));
+    assert!(!root.is_alive());
+
     assert!(lxc.run("lxc-stop", &["-k", "-n", &name]), "lxc-stop");
     step(&mut watcher, "stopped", &name, Some(State::Stopped));
     assert!(!root.is_alive());
