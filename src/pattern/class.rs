@@ -65,16 +65,20 @@ impl Bytes {
     }
 
     /// The set with both cases of each ASCII letter in it.
-    pub(super) fn folded(self) -> Self {
-        let letters = self.iter().filter(u8::is_ascii_alphabetic);
-        letters.fold(self, |set, byte| set.with(byte ^ 0x20))
+    pub(super) fn folded(mut self) -> Self {
+        // Upper and lower case lie 32 bits apart in the same word.
+        const UPPER: u64 = 0x07FF_FFFE;
+        let upper = self.0[1] & UPPER;
+        let lower = (self.0[1] >> 32) & UPPER;
+        self.0[1] |= lower | (upper << 32);
+        self
     }
 
     /// The byte, in lower case, that the set stands for if case is ignored; none if it stands for several, or for a
     /// letter in one case only.
     pub(super) fn as_folded_byte(&self) -> Option<u8> {
-        let count: u32 = self.0.iter().map(|word| word.count_ones()).sum();
-        let first = if count == 1 || count == 2 { self.iter().next()? } else { return None };
+        let word = self.0.iter().position(|word| *word != 0)?;
+        let first = u8::try_from(word * 64 + self.0[word].trailing_zeros() as usize).ok()?;
         (*self == Self::one(first).folded()).then(|| first.to_ascii_lowercase())
     }
 

@@ -197,7 +197,7 @@ impl Finder {
 }
 
 /// How seldom a byte occurs in log lines, roughly: its place among the bytes that do, most frequent first.
-fn rarity(byte: u8) -> usize {
+pub(super) fn rarity(byte: u8) -> usize {
     const FREQUENT: &[u8] = b" e0tas1oinr2d:c.l3p5m4/u[]h6-8f79=gb\"v_(),ywkx';q@jz%<>+&?{}#|*~!\\$`^";
     FREQUENT.iter().position(|known| *known == byte).unwrap_or(FREQUENT.len())
 }

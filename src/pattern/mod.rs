@@ -17,6 +17,7 @@ mod emit;
 mod engine;
 mod error;
 mod fast;
+mod grams;
 mod literal;
 mod os_match;
 mod os_regex;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 pub use backtrack::given_up;
 pub use error::{Error, ErrorKind};
+pub use grams::Grams;
 pub use set::{Bits, Set};
 pub use word::WordMatch;
 
@@ -59,6 +61,8 @@ pub struct Subject<'a> {
     pub bytes: &'a [u8],
     /// What is known of them.
     pub encoding: Encoding,
+    /// The pairs of bytes in them, and perhaps more.
+    grams: Option<&'a Grams>,
 }
 
 /// What is known of a subject's bytes.
@@ -82,15 +86,15 @@ impl<'a> Subject<'a> {
         } else {
             Encoding::Invalid
         };
-        Self { bytes, encoding }
+        Self { bytes, encoding, grams: None }
     }
 
     /// The part from a byte offset on; only the bytes actually searched count for validity (spec/patterns.md 2).
     pub fn from(self, start: usize) -> Self {
         let bytes = &self.bytes[start.min(self.bytes.len())..];
         match self.encoding {
-            Encoding::Ascii => Self { bytes, encoding: Encoding::Ascii },
-            _ => Self::new(bytes),
+            Encoding::Ascii => Self { bytes, ..self },
+            _ => Self { grams: self.grams, ..Self::new(bytes) },
         }
     }
 
@@ -154,14 +158,18 @@ impl Pattern {
 
     /// Tells whether the pattern occurs in the text.
     pub fn is_match(&self, subject: Subject<'_>) -> bool {
-        match &self.0.program {
-            Program::Fast(fast) => fast.find_end(subject.bytes).is_some(),
-            Program::Engine(engine) => engine.is_match(self, subject),
-        }
+        self.may_match(subject)
+            && match &self.0.program {
+                Program::Fast(fast) => fast.find_end(subject.bytes).is_some(),
+                Program::Engine(engine) => engine.is_match(self, subject),
+            }
     }
 
     /// Gives the offset in the subject's bytes behind the first match.
     pub fn find_end(&self, subject: Subject<'_>) -> Option<usize> {
+        if !self.may_match(subject) {
+            return None;
+        }
         match &self.0.program {
             Program::Fast(fast) => fast.find_end(subject.bytes),
             Program::Engine(engine) => engine.find_end(self, subject),
@@ -172,10 +180,20 @@ impl Pattern {
     /// most [`MAX_CAPTURES`]; later groups move into the places of those that did not (spec/patterns.md 7).
     pub fn captures(&self, subject: Subject<'_>, captures: &mut Captures) -> Option<usize> {
         captures.clear();
+        if !self.may_match(subject) {
+            return None;
+        }
         match &self.0.program {
             Program::Fast(fast) => fast.find_end(subject.bytes),
             Program::Engine(engine) => engine.captures(self, subject, captures),
         }
+    }
+
+    /// Tells, in a few nanoseconds, whether a subject of [`Grams::note`] may match at all. The other questions ask this
+    /// first.
+    pub fn may_match(&self, subject: Subject<'_>) -> bool {
+        let Some(grams) = subject.grams else { return true };
+        self.0.required.may_be_in(grams) || (self.is_unicode() && subject.has_folding_letter())
     }
 
     /// Tells whether it is a plain text with an anchor, which OSSEC compares byte by byte (spec/patterns.md 1.1): such
@@ -205,7 +223,7 @@ impl Pattern {
     /// For `os_match` and `os_regex` beyond [`Self::is_literal`] a subject with U+017F or U+212A may match without
     /// them, since these two equal `s` and `k`; [`Set`] knows.
     pub fn required_literals(&self) -> &[Box<[u8]>] {
-        self.0.required.literals()
+        self.0.required.texts()
     }
 
     /// Tells whether characters above U+007F count as such, and an invalid text never matches.

@@ -1,5 +1,6 @@
 //! Texts without which a pattern cannot match.
 
+use super::grams::{ASKED, Grams, pairs_of};
 use super::tree::Node;
 
 /// Shorter texts occur nearly everywhere.
@@ -12,7 +13,11 @@ const MOST: usize = 160;
 /// Texts in lower case, one of which occurs in all that the pattern matches if ASCII case is ignored. None are known if
 /// there are none.
 #[derive(Debug, Default)]
-pub(super) struct Required(Box<[Box<[u8]>]>);
+pub(super) struct Required {
+    texts: Box<[Box<[u8]>]>,
+    /// For each text the pairs of bytes to ask for.
+    pairs: Box<[[u16; ASKED]]>,
+}
 
 impl Required {
     /// What a plain text requires.
@@ -31,11 +36,18 @@ impl Required {
     }
 
     fn of(run: Run) -> Self {
-        Self(run.best.unwrap_or_default().into_iter().map(Vec::into_boxed_slice).collect())
+        let texts = run.best.unwrap_or_default();
+        let pairs = texts.iter().map(|text| pairs_of(text)).collect();
+        Self { texts: texts.into_iter().map(Vec::into_boxed_slice).collect(), pairs }
     }
 
-    pub(super) fn literals(&self) -> &[Box<[u8]>] {
-        &self.0
+    pub(super) fn texts(&self) -> &[Box<[u8]>] {
+        &self.texts
+    }
+
+    /// Tells whether a text with these pairs may hold one of the texts; yes if none are required.
+    pub(super) fn may_be_in(&self, grams: &Grams) -> bool {
+        self.pairs.is_empty() || self.pairs.iter().any(|pairs| grams.has_all(pairs))
     }
 }
 

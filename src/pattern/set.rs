@@ -1,20 +1,13 @@
 //! Which of many patterns can match a text at all.
 //!
 //! Rules and decoders that stand side by side search the same text, and most lines match one of them or none. A [`Set`]
-//! looks for the texts that its patterns require ([`Pattern::required_literals`]) in one pass, and leaves only those
-//! patterns to be tried whose text occurs, and those that require none. It never leaves out a pattern that matches.
+//! asks for the pairs of bytes in the texts that its patterns require ([`Pattern::required_literals`], [`Grams`]), each
+//! text once, and leaves only those patterns to be tried whose text may occur, and those that require none. It never
+//! leaves out a pattern that matches.
 
-use super::literal::Finder;
+use super::grams::{ASKED, Grams, pairs_of};
 use super::{Encoding, Pattern, Subject};
-use aho_corasick::automaton::{Automaton, OverlappingState};
-use aho_corasick::{Anchored, Input, dfa, nfa};
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
-
-/// Up to so many texts are looked for one by one.
-const FEW: usize = 3;
-/// Texts of up to so many bytes together are worth the fastest automaton, of some 200 bytes for each of them.
-const SMALL: usize = 2000;
 
 /// Some patterns that search the same text.
 #[derive(Debug)]
@@ -24,26 +17,17 @@ pub struct Set {
     always: Bits,
     /// Those that never match a text that is no UTF-8.
     unicode: Bits,
-    /// Each text, and the patterns that it is required by.
-    texts: Vec<(Box<[u8]>, Vec<u32>)>,
-    search: OnceLock<Search>,
-}
-
-#[derive(Debug)]
-enum Search {
-    Few(Vec<Finder>),
-    Fast(dfa::DFA),
-    Small(nfa::contiguous::NFA),
-    /// No automaton could be built: nothing is left out.
-    None,
+    /// The pairs to ask for in each text, and where the numbers of those that require it end.
+    texts: Box<[([u16; ASKED], u32)]>,
+    numbers: Box<[u32]>,
 }
 
 impl Set {
-    /// Takes the patterns; their places in the slice are their numbers. Nothing is built before the first text.
+    /// Takes the patterns; their places in the slice are their numbers.
     pub fn new(patterns: &[&Pattern]) -> Self {
         let mut always = Bits::new(patterns.len());
         let mut unicode = Bits::new(patterns.len());
-        let mut texts: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
+        let mut by_pairs: BTreeMap<[u16; ASKED], Vec<u32>> = BTreeMap::new();
         for (number, pattern) in patterns.iter().enumerate() {
             if pattern.is_unicode() {
                 unicode.insert(number);
@@ -53,11 +37,16 @@ impl Set {
                 always.insert(number);
             }
             for text in required {
-                texts.entry(text).or_default().push(u32::try_from(number).unwrap_or(u32::MAX));
+                by_pairs.entry(pairs_of(text)).or_default().push(u32::try_from(number).unwrap_or(u32::MAX));
             }
         }
-        let texts = texts.into_iter().map(|(text, numbers)| (text.into(), numbers)).collect();
-        Self { size: patterns.len(), always, unicode, texts, search: OnceLock::new() }
+        let mut numbers = Vec::new();
+        let texts = by_pairs.into_iter().map(|(pairs, of)| {
+            numbers.extend(of);
+            (pairs, u32::try_from(numbers.len()).unwrap_or(u32::MAX))
+        });
+        let texts = texts.collect();
+        Self { size: patterns.len(), always, unicode, texts, numbers: numbers.into() }
     }
 
     /// Number of patterns.
@@ -71,73 +60,51 @@ impl Set {
     }
 
     /// Sets in `bits` (cleared first) the numbers of the patterns that may match the subject. Allocates only if `bits`
-    /// has not been as large before.
+    /// has not been as large before. A subject of [`Grams::note`] saves noting its pairs again for each set.
     pub fn candidates(&self, subject: Subject<'_>, bits: &mut Bits) {
         bits.copy(&self.always);
-        self.scan(subject.bytes, bits);
+        match subject.grams {
+            Some(grams) => self.ask(grams, bits),
+            None => {
+                let mut grams = bits.grams.take().unwrap_or_default();
+                grams.add(subject.bytes);
+                self.ask(&grams, bits);
+                bits.grams = Some(grams);
+            }
+        }
         match subject.encoding {
             Encoding::Ascii => {}
-            // A text may hold an s or k that no search of bytes finds.
+            // A text may hold an s or k that is no byte.
             Encoding::Utf8 if subject.has_folding_letter() => bits.add(&self.unicode),
             Encoding::Utf8 => {}
             Encoding::Invalid => bits.remove(&self.unicode),
         }
     }
 
-    fn scan(&self, subject: &[u8], bits: &mut Bits) {
-        match self.search.get_or_init(|| self.build()) {
-            Search::Few(finders) => {
-                for (finder, (_, numbers)) in finders.iter().zip(&self.texts) {
-                    if finder.find(subject).is_some() {
-                        numbers.iter().for_each(|number| bits.insert(*number as usize));
-                    }
-                }
+    fn ask(&self, grams: &Grams, bits: &mut Bits) {
+        let mut begin = 0;
+        for (pairs, end) in &self.texts {
+            let end = *end as usize;
+            if grams.has_all(pairs) {
+                self.numbers[begin..end].iter().for_each(|number| bits.insert(*number as usize));
             }
-            Search::Fast(automaton) => self.run(automaton, subject, bits),
-            Search::Small(automaton) => self.run(automaton, subject, bits),
-            Search::None => (0..self.size).for_each(|number| bits.insert(number)),
+            begin = end;
         }
-    }
-
-    fn run(&self, automaton: &impl Automaton, subject: &[u8], bits: &mut Bits) {
-        let input = Input::new(subject).anchored(Anchored::No);
-        let mut state = OverlappingState::start();
-        loop {
-            // An automaton built for overlapping, unanchored searches has no reason to refuse one.
-            if automaton.try_find_overlapping(&input, &mut state).is_err() {
-                return (0..self.size).for_each(|number| bits.insert(number));
-            }
-            let Some(found) = state.get_match() else { return };
-            let (_, numbers) = &self.texts[found.pattern().as_usize()];
-            numbers.iter().for_each(|number| bits.insert(*number as usize));
-        }
-    }
-
-    fn build(&self) -> Search {
-        let texts = || self.texts.iter().map(|(text, _)| text);
-        if self.texts.len() <= FEW {
-            return Search::Few(texts().map(|text| Finder::new(text.to_vec())).collect());
-        }
-        let small = texts().map(|text| text.len()).sum::<usize>() <= SMALL;
-        let automaton = nfa::noncontiguous::Builder::new().ascii_case_insensitive(true).build(texts());
-        let Ok(automaton) = automaton else { return Search::None };
-        if small && let Ok(dfa) = dfa::Builder::new().build_from_noncontiguous(&automaton) {
-            return Search::Fast(dfa);
-        }
-        nfa::contiguous::Builder::new().build_from_noncontiguous(&automaton).map_or(Search::None, Search::Small)
     }
 }
 
 /// A set of small numbers, reused from line to line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Bits {
     words: Vec<u64>,
+    /// For subjects whose pairs nobody noted.
+    grams: Option<Grams>,
 }
 
 impl Bits {
     /// An empty set with room for the numbers below `size`.
     pub fn new(size: usize) -> Self {
-        Self { words: vec![0; size.div_ceil(64)] }
+        Self { words: vec![0; size.div_ceil(64)], grams: None }
     }
 
     /// Tells whether a number is in it.

@@ -13,13 +13,18 @@ fn compile(language: Language, text: &str) -> Pattern {
 fn run(language: Language, pattern: &str, subject: impl AsRef<[u8]>) -> Option<(usize, Vec<Vec<u8>>)> {
     let pattern = compile(language, pattern);
     let subject = Subject::new(subject.as_ref());
-    let mut captures = vec![7..9];
+    let mut captures = Captures::from([7..9, 1..2]);
     let end = pattern.captures(subject, &mut captures);
     assert_eq!(pattern.is_match(subject), end.is_some(), "{pattern:?} {subject:?}");
     assert_eq!(pattern.find_end(subject), end, "{pattern:?} {subject:?}");
+    let mut grams = Grams::new();
+    let noted = grams.note(subject.bytes);
     let mut bits = Bits::default();
-    Set::new(&[&pattern]).candidates(subject, &mut bits);
-    assert!(bits.contains(0) || end.is_none(), "{pattern:?} {subject:?}");
+    for subject in [subject, noted] {
+        Set::new(&[&pattern]).candidates(subject, &mut bits);
+        assert!(bits.contains(0) || end.is_none(), "{pattern:?} {subject:?}");
+    }
+    assert_eq!(pattern.find_end(noted), end, "{pattern:?} {noted:?}");
     end.map(|end| (end, captures.into_iter().map(|range| subject.bytes[range].to_vec()).collect()))
 }
 
@@ -474,6 +479,22 @@ fn a_set_tells_who_may_match() {
     assert!(Set::new(&[]).is_empty());
     Set::new(&[]).candidates(Subject::new(b"x"), &mut bits);
     assert!(bits.is_empty());
+}
+
+#[test]
+fn pairs_of_bytes_are_noted_anew_for_each_text() {
+    let pattern = compile(OsRegex, r"fail\w+ \S+");
+    let mut grams = Grams::new();
+    for _ in 0..600 {
+        assert!(pattern.may_match(grams.note(b"x FAILED y")));
+        assert!(pattern.may_match(grams.note(b"x FAILED y").from(2)));
+        assert!(!pattern.may_match(grams.note(b"x")));
+        assert!(!pattern.may_match(grams.note(b"")));
+        assert!(!pattern.may_match(grams.note(b"fill ale")));
+    }
+    assert!(pattern.may_match(Subject::new(b"x")));
+    assert!(compile(OsRegex, r"mask \S+").is_match(grams.note("ma\u{17F}\u{212A} x".as_bytes())));
+    assert!(compile(Pcre2, "mask").is_match(grams.note(b"\xFF\xC5\xBFMASK")));
 }
 
 #[test]
