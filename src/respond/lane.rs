@@ -22,6 +22,8 @@ pub(super) struct Lane {
     pub odd: Option<String>,
     /// The gateway has left the configuration: its worker ends.
     pub retired: bool,
+    /// The worker is to look whether the gateway is still the one it knows.
+    pub look: bool,
     /// How many reconciliations were asked for, and how many have been answered.
     pub sync_asked: u64,
     pub sync_done: u64,

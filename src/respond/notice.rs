@@ -19,6 +19,8 @@ pub enum Topic {
     Ledger,
     /// The log of runs cannot be written.
     Log,
+    /// A thread of this room panicked.
+    Bug,
 }
 
 /// One notice.

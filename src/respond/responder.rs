@@ -22,6 +22,7 @@ use crate::metrics::Registry;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use serde::Serialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
@@ -144,7 +145,9 @@ impl Responder {
 
     fn hire(&self, lane: u64, gateway: &Gateway) -> Result<(u64, Gateway, JoinHandle<()>), Error> {
         let (shared, find_init, own) = (Arc::clone(&self.shared), Arc::clone(&self.find_init), gateway.clone());
-        let handle = thread("hids-gateway", move || Worker::run(shared, lane, own, find_init))?;
+        let handle = thread("hids-gateway", move || {
+            unwound("a gateway's worker", &shared.tell, || Worker::run(&shared, lane, &own, &find_init));
+        })?;
         Ok((lane, gateway.clone(), handle))
     }
 
@@ -282,6 +285,14 @@ impl Responder {
         desk.lanes.iter().map(report).collect()
     }
 
+    /// Lets every worker look at once whether its gateway came or went, without waiting: for the daemon, when a guest
+    /// did. Cheap; workers look by themselves every half second.
+    pub fn look(&self) {
+        let mut desk = self.shared.desk();
+        desk.lanes.iter_mut().for_each(|lane| lane.look = true);
+        self.shared.work.notify_all();
+    }
+
     /// How each gateway is.
     pub fn health(&self) -> Vec<Health> {
         let desk = self.shared.desk();
@@ -412,6 +423,15 @@ fn resolve(white: &Arc<ArcSwap<WhiteList>>) -> Result<(), Error> {
     })?;
     let _ = wait.recv_timeout(RESOLVE);
     Ok(())
+}
+
+/// Runs a thread's work to its end, again if it panics: a bug that one block wakes must not leave the door open for all
+/// others. What was in hand is found again by reconciling.
+pub(super) fn unwound(what: &str, tell: &Tell, mut work: impl FnMut()) {
+    while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
+        tell(Notice::own(Topic::Bug, format!("{what} failed by a bug of hids and is started anew")));
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {

@@ -3,6 +3,7 @@
 use super::block::shown;
 use super::ledger::Ledger;
 use super::notice::{Notice, Topic};
+use super::responder::unwound;
 use super::runlog;
 use super::shared::Shared;
 use std::sync::{Arc, PoisonError};
@@ -26,7 +27,11 @@ pub(super) struct Scribe {
 impl Scribe {
     /// Writes until the desk closes and everything is written.
     pub fn run(shared: Arc<Shared>, ledger: Ledger) {
-        Self { shared, ledger, broken: false, log_told: false }.work();
+        let tell = Arc::clone(&shared.tell);
+        let mut scribe = Self { shared, ledger, broken: false, log_told: false };
+        unwound("the writer of the ledger of blocks", &tell, || {
+            scribe.work();
+        });
     }
 
     fn work(&mut self) {

@@ -252,6 +252,50 @@ fn a_kill_loses_no_block() {
     }
 }
 
+/// A mounted file system of 64 KiB, filled but for what is there.
+struct Tiny(std::path::PathBuf);
+
+impl Tiny {
+    fn mount(path: &std::path::Path) -> Self {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(path).status();
+        assert!(mounted.unwrap().success());
+        Self(path.to_owned())
+    }
+
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 512]).is_ok() {}
+    }
+}
+
+impl Drop for Tiny {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["-l"]).arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_opens_no_door() {
+    let Some(lab) = Lab::new() else { return };
+    lab.create_sets("timeout 0");
+    let tiny = Tiny::mount(lab.folder.path());
+    lab.net.inside(|| {
+        let responder = lab.start(lab.config());
+        wait_for("up", || responder.health()[0].up);
+        tiny.fill();
+        for number in 0..100 {
+            lab::offer(&responder, &ipv4(number));
+        }
+        wait_for("100 entries", || lab.count("global-blk4") == 100);
+        assert!(lab.notices().iter().any(|notice| notice.topic == Topic::Ledger), "{:?}", lab.notices());
+        std::fs::remove_file(lab.folder.path().join("filler")).unwrap();
+        wait_for("the ledger", || lab.notices().iter().any(|notice| notice.text.contains("written again")));
+        drop(responder);
+        let (_, loaded) = ledger::Ledger::open(lab.folder.path()).unwrap();
+        assert_eq!((loaded.records.len(), loaded.damaged), (100, 0));
+    });
+}
+
 #[test]
 fn five_thousand_attackers_at_once() {
     let Some(lab) = Lab::new() else { return };

@@ -58,16 +58,16 @@ enum Next {
 
 impl Worker {
     /// Works until the desk stops or the gateway leaves the configuration.
-    pub fn run(shared: Arc<Shared>, lane: u64, gateway: Gateway, find_init: FindInit) {
-        let reach: Box<dyn Reach> = match reach::open(&gateway, &find_init) {
+    pub fn run(shared: &Arc<Shared>, lane: u64, gateway: &Gateway, find_init: &FindInit) {
+        let reach: Box<dyn Reach> = match reach::open(gateway, find_init) {
             Ok(reach) => reach,
             Err(error) => Box::new(Nowhere(error)),
         };
         let now = Instant::now();
         let mut worker = Self {
-            shared,
+            shared: Arc::clone(shared),
             lane,
-            gateway,
+            gateway: gateway.clone(),
             reach,
             ready: false,
             backoff: Duration::ZERO,
@@ -108,8 +108,9 @@ impl Worker {
                 continue;
             }
             let asked = (desk.lanes[at].sync_asked != desk.lanes[at].sync_done).then_some(desk.lanes[at].sync_asked);
+            let look = std::mem::take(&mut desk.lanes[at].look);
             if !self.ready {
-                if now >= self.next_try || asked.is_some() {
+                if now >= self.next_try || asked.is_some() || look {
                     return Next::Connect;
                 }
                 desk = wait(&shared, desk, self.next_try);
@@ -133,9 +134,12 @@ impl Worker {
                 return Next::Reconcile(desk.lanes[at].sync_done);
             }
             desk = wait(&shared, desk, self.next_check.min(now + LOOK_EVERY));
-            if !desk.has_work(at) && self.reach.lost() {
+            let idle = desk.lane(self.lane).is_some_and(|at| !desk.has_work(at));
+            if idle {
                 drop(desk);
-                self.lose(&Error::new(Kind::Changed, "it has stopped or started anew"));
+                if self.reach.lost() {
+                    self.lose(&Error::new(Kind::Changed, "it has stopped or started anew"));
+                }
                 desk = shared.desk();
             }
         }

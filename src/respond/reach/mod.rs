@@ -15,14 +15,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The first process of a running guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InitPid {
-    /// Its number on the host.
-    pub pid: u32,
-    /// When it began, in clock ticks after boot (proc(5), `stat` field 22); tells it from a later one of that number.
-    pub start_time: u64,
-}
+pub use crate::guest::Init as InitPid;
 
 /// Tells the first process of a running guest by the guest's name; cheap, from a snapshot.
 pub type FindInit = Arc<dyn Fn(&str) -> Option<InitPid> + Send + Sync>;
