@@ -372,3 +372,86 @@ fn a_live_root_is_read_and_is_over_with_its_process() {
     assert!(!root.is_alive());
     assert_eq!(root.open_log(Path::new("/var/log/x")).unwrap_err().kind(), Kind::Unreachable);
 }
+
+/// A FUSE mount whose server never answers; gone when dropped.
+struct DeadFuse {
+    at: PathBuf,
+    server: Option<std::os::fd::OwnedFd>,
+}
+
+impl DeadFuse {
+    fn mount(at: &Path) -> Option<Self> {
+        use std::os::fd::AsRawFd;
+        let server = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").ok()?;
+        let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", server.as_raw_fd());
+        let options = std::ffi::CString::new(options).unwrap();
+        let flags = rustix::mount::MountFlags::empty();
+        rustix::mount::mount("dead", at, "fuse", flags, options.as_c_str()).ok()?;
+        Some(Self { at: at.to_owned(), server: Some(server.into()) })
+    }
+}
+
+impl Drop for DeadFuse {
+    fn drop(&mut self) {
+        // Without its server everything that hangs there gets an error.
+        self.server = None;
+        let _ = rustix::mount::unmount(&self.at, rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+#[test]
+fn a_dead_fuse_mount_hangs_a_thread_and_not_us() {
+    let guest = Fixture::new();
+    guest.write("/var/log/good.log", "good");
+    std::fs::create_dir_all(guest.inside("var/log/app")).unwrap();
+    let Some(mut fuse) = DeadFuse::mount(&guest.inside("var/log/app")) else {
+        eprintln!("SKIPPED: FUSE cannot be mounted here");
+        return;
+    };
+    let begun = Instant::now();
+    let hung = guest.read("/var/log/app/x.log");
+    let others = (guest.read("/var/log/good.log"), guest.root.hanging());
+    let globbed = guest.root.glob(Path::new("/var/log/*/x.log"), 10).map_err(|error| error.kind());
+    fuse.server = None;
+    let took = begun.elapsed();
+    drop(fuse);
+    assert_eq!(hung, Err(Kind::Stuck));
+    assert_eq!(others, (Ok("good".into()), 1));
+    assert_eq!(globbed, Err(Kind::Stuck));
+    assert!(took < 4 * crate::guest::tree::PATIENCE, "{took:?}");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while guest.root.hanging() > 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(guest.root.hanging(), 0, "threads do not come back");
+}
+
+#[test]
+fn files_on_mounts_of_the_guests_own_choice_are_odd() {
+    let guest = Fixture::new();
+    guest.write("/plain", "");
+    assert!(!guest.root.open_log(Path::new("/plain")).unwrap().odd);
+    let at = guest.inside("var/log");
+    let mount = |kind: &str| {
+        rustix::mount::mount("test", &at, kind, rustix::mount::MountFlags::empty(), None::<&std::ffi::CStr>).is_ok()
+    };
+    if !mount("tmpfs") {
+        eprintln!("SKIPPED: mounting needs root");
+        return;
+    }
+    std::fs::write(at.join("x"), "x").unwrap();
+    let open = guest.root.open_log(Path::new("/var/log/x"));
+    // A procfs in the guest's tree, of which nothing is a log.
+    let proc = mount("proc");
+    let mem = guest.root.open_log(Path::new("/var/log/self/mem")).map_err(|error| error.kind());
+    let kmsg = guest.root.open_log(Path::new("/var/log/kmsg")).map_err(|error| error.kind());
+    for _ in 0..=usize::from(proc) {
+        rustix::mount::unmount(&at, rustix::mount::UnmountFlags::DETACH).unwrap();
+    }
+    let open = open.unwrap();
+    assert_eq!((open.fs_type.name(), open.odd), (Some("tmpfs"), false));
+    if proc {
+        assert_eq!(mem.unwrap_err(), Kind::SafetyViolation);
+        assert_eq!(kmsg.unwrap_err(), Kind::SafetyViolation);
+    }
+}

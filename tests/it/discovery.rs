@@ -266,3 +266,40 @@ fn guests_that_run_already_and_those_without_a_cgroup_are_found() {
         eprintln!("SKIPPED: a guest without a cgroup did not start here");
     }
 }
+
+#[test]
+fn whoever_sits_on_a_guests_command_socket_changes_nothing() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+    if !can_run() {
+        return;
+    }
+    let lxc = Lxc::new();
+    let name = format!("hids-squat-{}", std::process::id());
+    lxc.create(&name);
+    let socket = format!("{}/{name}/command", lxc.path().display());
+    // Never answers: liblxc waits for it. In another network namespace the monitor has its own socket of that name.
+    let squatter = UnixListener::bind_addr(&SocketAddr::from_abstract_name(socket).unwrap()).unwrap();
+    let script = format!("exec lxc-start -P {} -n {name}", lxc.path().display());
+    let start = || Command::new("unshare").args(["-n", "sh", "-c", &script]).stdin(Stdio::null()).status();
+    let mut watcher = Watcher::start(config(&lxc));
+    watcher.until(&name, Some(State::Stopped));
+    assert!(start().unwrap().success(), "lxc-start");
+    let took = watcher.until(&name, Some(State::Running));
+    assert!(took < SECOND, "{took:?}");
+    let guest = watcher.handle.snapshot().get(&name).cloned().unwrap();
+    assert!(guest.root().unwrap().open_log(Path::new("/etc/passwd")).is_ok());
+    let pid = rustix::process::Pid::from_raw(i32::try_from(guest.init.unwrap().pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    watcher.until(&name, Some(State::Stopped));
+    // Answers at once, with nothing: liblxc says STOPPED.
+    drop(squatter);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(start().unwrap().success(), "lxc-start again");
+    let took = watcher.until(&name, Some(State::Running));
+    assert!(took < SECOND, "{took:?}");
+    let guest = watcher.handle.snapshot().get(&name).cloned().unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(guest.init.unwrap().pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    watcher.until(&name, Some(State::Stopped));
+}
