@@ -5,7 +5,7 @@ use super::super::white::WhiteList;
 use super::*;
 use crate::respond::config::{Gateway, Limits};
 use crate::respond::lane::Report;
-use crate::respond::reach::{Entry, SetFacts, Sets};
+use crate::respond::reach::{SetFacts, Sets};
 use arc_swap::ArcSwap;
 
 const NOW: Millis = 1_000_000_000;
@@ -171,7 +171,7 @@ fn reconciling_restores_leaves_and_takes_out() {
     tell(&mut desk, NOW);
     desk.remove(&net("192.0.2.4"));
     tasks(&mut desk, NOW);
-    let entry = |address: &str, timeout| Entry { net: net(address), timeout: Some(timeout) };
+    let entry = |address: &str, timeout| (net(address), Some(timeout));
     let there = [
         entry("192.0.2.1", 598),
         entry("192.0.2.2", 100),
@@ -179,7 +179,7 @@ fn reconciling_restores_leaves_and_takes_out() {
         entry("203.0.113.9", 7),
         entry("203.0.113.10", 0),
     ];
-    let report = desk.reconcile(0, &there, NOW);
+    let report = desk.reconcile(0, &HashMap::from(there), NOW);
     assert_eq!(report, Report { agree: 1, lost: 1, foreign: 2, error: None });
     let mut told = tell(&mut desk, NOW);
     told.sort_by_key(|op| *op.net());
@@ -265,7 +265,7 @@ fn networks_go_only_where_the_set_holds_them() {
     desk.remove(&wide);
     assert_eq!(tell(&mut desk, NOW), [Op::Delete { net: net("2001:db8::7") }]);
     desk.lanes[0].sets = Some(sets(true, true));
-    desk.reconcile(0, &[], NOW);
+    desk.reconcile(0, &HashMap::new(), NOW);
     assert_eq!(tell(&mut desk, NOW), [added("203.0.113.0/24", 0)]);
 }
 

@@ -4,16 +4,15 @@ use super::block::{Block, State};
 use super::clock::Millis;
 use super::desk::Desk;
 use super::lane::{Lane, Report};
-use super::reach::{Entry, Op};
+use super::reach::Op;
 use super::step::{Step, lasts, step};
 use ipnet::IpNet;
 use std::collections::HashMap;
 
 impl Desk {
     /// Compares a gateway's sets with the desk: what was lost is put in again, what is over is taken out, what is
-    /// foreign is left alone.
-    pub fn reconcile(&mut self, lane: usize, entries: &[Entry], now: Millis) -> Report {
-        let have: HashMap<IpNet, Option<u64>> = entries.iter().map(|entry| (entry.net, entry.timeout)).collect();
+    /// foreign is left alone. `have`: what stands in the sets, with the seconds left.
+    pub fn reconcile(&mut self, lane: usize, have: &HashMap<IpNet, Option<u64>>, now: Millis) -> Report {
         let mut report = Report::default();
         let mut again = Vec::new();
         let Some(Lane { sets, dry, .. }) = self.lanes.get(lane) else { return report };

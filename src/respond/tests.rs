@@ -6,6 +6,7 @@ mod lab;
 use super::desk::Outcome;
 use super::*;
 use lab::{Lab, Namespace, wait_for};
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -384,7 +385,11 @@ fn a_guests_namespace_is_entered_and_its_restart_seen() {
     lab::offer(&responder, "198.51.100.8");
     assert_eq!(responder.health()[0].error.as_deref(), Some("guest 10-gateway: does not run"));
     assert!(responder.list().iter().any(|row| row.address == "198.51.100.8" && row.state == "pending"));
-    // A namespace that somebody keeps would keep the guest's interfaces alive: nobody does.
+    // A namespace that somebody keeps would keep the guest's interfaces alive: none of our threads does.
+    let its = std::fs::metadata(format!("/run/netns/{}", lab.net.name)).map(|m| m.ino()).unwrap();
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+    let inside = threads.filter(|t| std::fs::metadata(t.path().join("ns/net")).is_ok_and(|m| m.ino() == its));
+    assert_eq!(inside.count(), 0);
     lab.net.remove();
     lab.net.make();
     let _guest = lab.guest();

@@ -7,7 +7,7 @@ use super::notice::{Notice, Topic};
 use super::reach::{self, Entry, Error, FindInit, Kind, Op, Reach, Sets};
 use super::shared::Shared;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -162,6 +162,8 @@ impl Worker {
             Err(error) => return self.lose_answering(&error, Some(asked)),
         };
         self.look_for_odd(&sets, &entries);
+        // Not under the desk's lock: others may have put a million entries there.
+        let have: HashMap<IpNet, Option<u64>> = entries.iter().map(|entry| (entry.net, entry.timeout)).collect();
         let shared = Arc::clone(&self.shared);
         let mut desk = shared.desk();
         let Some(at) = desk.lane(self.lane) else { return };
@@ -169,7 +171,7 @@ impl Worker {
         desk.lanes[at].up = true;
         desk.lanes[at].error = None;
         desk.lanes[at].odd = self.odd.iter().next().cloned();
-        let report = desk.reconcile(at, &entries, shared.clock.now());
+        let report = desk.reconcile(at, &have, shared.clock.now());
         shared.counters.lost.inc_by(report.lost as u64);
         desk.lanes[at].report = report;
         desk.lanes[at].sync_done = asked;
