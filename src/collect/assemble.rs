@@ -55,6 +55,11 @@ impl Assembler {
         self.open.as_ref().map(|open| open.offset)
     }
 
+    /// Tells whether an event is unfinished that may be complete already: nothing but time will say.
+    pub(super) fn is_open_ended(&self) -> bool {
+        self.open.is_some() && !matches!(self.format, Format::MultiLine(_))
+    }
+
     /// Ends the unfinished event: no more of it will come.
     pub(super) fn flush(&mut self) -> Option<Assembled> {
         self.lines = 0;

@@ -12,8 +12,8 @@ use std::time::Duration;
 /// What a batch costs beside its bytes and lines.
 const BATCH_COST: usize = 256;
 
-/// Called when a full queue has room again; it must return at once.
-type Wake = Arc<dyn Fn() + Send + Sync>;
+/// Called when a full queue has room again; it must return at once, and says whether it wants to be called again.
+type Wake = Arc<dyn Fn() -> bool + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -86,8 +86,9 @@ pub fn cost(batch: &Batch) -> usize {
 }
 
 impl Intake {
-    /// Registers what to call when there is room after [`Intake::has_room`] has said no. Each producer calls this once.
-    pub fn when_room(&self, wake: impl Fn() + Send + Sync + 'static) {
+    /// Registers what to call when there is room after [`Intake::has_room`] has said no. Each producer calls this once;
+    /// what is registered says no when its producer is gone.
+    pub fn when_room(&self, wake: impl Fn() -> bool + Send + Sync + 'static) {
         self.shared.state().wakes.push(Arc::new(wake));
     }
 
@@ -167,8 +168,9 @@ impl Outlet {
             state.wanted = false;
             let wakes = state.wakes.clone();
             drop(state);
-            for wake in wakes {
-                wake();
+            let gone: Vec<Wake> = wakes.into_iter().filter(|wake| !wake()).collect();
+            if !gone.is_empty() {
+                self.shared.state().wakes.retain(|wake| !gone.iter().any(|gone| Arc::ptr_eq(gone, wake)));
             }
         }
         Some(batch)
@@ -225,6 +227,7 @@ mod tests {
         let count = Arc::clone(&woken);
         intake.when_room(move || {
             count.fetch_add(1, Ordering::SeqCst);
+            true
         });
         let mut handed = 0;
         while intake.has_room() {

@@ -265,6 +265,16 @@ impl Tree {
         self.on_crew(path, move |tree, path| tree.meta(path, follow))
     }
 
+    /// Tells the facts of many files in one go, links followed; absent for what cannot be looked at. Blocks the thread
+    /// for [`PATIENCE`] at most.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Stuck`] when one of them hangs, [`Kind::Unreachable`], [`Kind::Io`].
+    pub fn stat_all(self: &Arc<Self>, paths: Vec<PathBuf>) -> Result<Vec<Option<Meta>>, Error> {
+        self.on_crew(Path::new("/"), move |tree, _| Ok(paths.iter().map(|path| tree.meta(path, true).ok()).collect()))
+    }
+
     /// Finds the files that a pattern means: `*`, `?`, `[…]` within a component, as glob(7) has it. Blocks the thread
     /// for [`PATIENCE`] at most.
     ///

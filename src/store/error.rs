@@ -30,6 +30,11 @@ impl Error {
         Self { kind, message: message.into(), source: None }
     }
 
+    /// Something else that whoever uses the store needs failed, such as a thread.
+    pub fn io(message: impl Into<String>) -> Self {
+        Self::new(Kind::Io, message)
+    }
+
     pub(super) fn too_large(table: Table, key: usize, value: usize) -> Self {
         Self::new(Kind::TooLarge, format!("store: {table:?}: a key of {key} bytes with a value of {value} bytes"))
     }

@@ -1,0 +1,5 @@
+//! The room as a whole, on real files, with the real hub and the real store.
+#![allow(clippy::disallowed_methods)]
+
+mod bench;
+mod rotation;
