@@ -4,6 +4,7 @@
 //! process namespace, in no guest's cgroup, running as root or as the owner of the guest's folder. Its child that is
 //! number 1 of a process namespace of its own, with mounts of its own, is the guest's first process.
 
+use super::idmap::IdMap;
 use super::state::Init;
 use crate::sys::hostfile;
 use crate::sys::namespace::{self, Kind};
@@ -78,7 +79,16 @@ impl Proc {
         let pid = monitor.pid;
         let text = hostfile::read_text(&self.root.join(format!("{pid}/task/{pid}/children")), 64 * 1024).ok()?;
         let children = text.split_ascii_whitespace().take(CHILDREN).filter_map(|child| child.parse().ok());
-        children.filter_map(|child| self.first_process(child)).next()
+        let children: Vec<u32> = children.collect();
+        let first = children.iter().find_map(|child| self.first_process(*child));
+        // A guest that shares somebody's process namespace (`lxc.namespace.share.pid`) has no number 1: then it is the
+        // child with mounts of its own in the guest's cgroup.
+        let shares = |child: &u32| {
+            let (pid, start_time) = (*child, namespace::start_time(&self.root, *child).ok()?);
+            let init = Init { pid, start_time };
+            (self.payload(pid).is_some() && self.has_own_mounts(pid)? && self.is(init)).then_some(init)
+        };
+        first.or_else(|| children.iter().find_map(shares))
     }
 
     /// Tells whether a process is the first of a guest: number 1 of a process namespace directly below ours, with
@@ -89,10 +99,20 @@ impl Proc {
         if status.numbers.len() != 2 || status.numbers[1] != 1 {
             return None;
         }
-        let ours = namespace::of(&self.root, "self", Kind::Mount).ok()?;
-        let of_its_own = namespace::of(&self.root, pid, Kind::Mount).ok()? != ours;
         // The same process from beginning to end of this look.
-        (of_its_own && self.is(Init { pid, start_time })).then_some(Init { pid, start_time })
+        (self.has_own_mounts(pid)? && self.is(Init { pid, start_time })).then_some(Init { pid, start_time })
+    }
+
+    fn has_own_mounts(&self, pid: u32) -> Option<bool> {
+        let ours = namespace::of(&self.root, "self", Kind::Mount).ok()?;
+        Some(namespace::of(&self.root, pid, Kind::Mount).ok()? != ours)
+    }
+
+    /// The guest's map of users and groups as the kernel has it: the truth while the guest runs.
+    pub fn idmap(&self, init: Init) -> Option<IdMap> {
+        let read = |file: &str| hostfile::read_text(&self.root.join(format!("{}/{file}", init.pid)), 64 * 1024).ok();
+        let map = IdMap::from_proc(&read("uid_map")?, &read("gid_map")?);
+        self.is(init).then_some(map)
     }
 
     /// Tells whether this very process still has its number.

@@ -83,6 +83,18 @@ fn only_number_one_with_its_own_mounts_is_a_first_process() {
 }
 
 #[test]
+fn a_guest_without_a_number_one_is_its_monitors_child_in_its_cgroup() {
+    let fake = Fake::new();
+    fake.process("20", TITLE, "20", 0, "host", "0::/lxc.monitor.web\n");
+    fake.process("21", "hook\0", "21", 0, "guest", "0::/lxc.monitor.web\n");
+    fake.process("22", "hook\0", "22", 0, "host", "0::/lxc.payload.web\n");
+    fake.process("23", "init\0", "23", 0, "guest", "0::/lxc.payload.web\n");
+    fake.children("20", "21 22 23");
+    let monitor = fake.proc().monitor(20).unwrap();
+    assert_eq!(fake.proc().init_of(&monitor), Some(Init { pid: 23, start_time: 777 }));
+}
+
+#[test]
 fn command_lines_of_monitors_are_read() {
     let parse = |line: &str| parse_title(line.as_bytes()).or_else(|| parse_start(line.as_bytes()));
     let some = |path: Option<&str>, name: &str| Some((path.map(PathBuf::from), name.to_owned()));

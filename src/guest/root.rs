@@ -117,7 +117,8 @@ impl GuestRoot {
         Ok(Self(Tree::new(Some(guest.clone()), root, Some(life))))
     }
 
-    /// Opens the root of a stopped guest from disk. Below the LXC path no link is followed; a root that lies elsewhere
+    /// Opens the root of a stopped guest from disk: to read what is left, and let go at once; a root that is a mount of
+    /// its own cannot be unmounted meanwhile. Below the LXC path no link is followed; a root that lies elsewhere
     /// is opened without following any.
     ///
     /// # Errors

@@ -280,6 +280,11 @@ impl Witness {
             init = init.or_else(|| self.hinted(&key, payload));
         }
         let init = init.or_else(|| cgroups.search(payload, |pid| self.proc.first_process(pid)));
+        let init = init.or_else(|| {
+            let beside = payload.replacen(cgroup::PAYLOAD, cgroup::MONITOR, 1);
+            let monitors = cgroups.processes(&beside).into_iter().filter_map(|pid| self.proc.monitor(pid));
+            monitors.filter_map(|monitor| self.proc.init_of(&monitor)).next()
+        });
         let Some(init) = init else {
             if let Some(later) = again.later() {
                 self.pending.insert(payload.to_owned(), later);

@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 pub const STORM: u32 = 5_000;
 /// The window in which the events of an inode are counted.
 pub const STORM_WINDOW: Duration = Duration::from_millis(250);
-/// After reading a full buffer the hub rests this long, so that bursts are read in portions.
+/// Between two reads there is at least this much time. What comes after a silence is read at once; of a flood the kernel
+/// joins equal events meanwhile, so one busy log costs a thousand events a second at most.
 const REST: Duration = Duration::from_millis(1);
 const BUFFER: usize = 64 * 1024;
 const STOP: u64 = u64::MAX;
@@ -278,6 +279,7 @@ impl Shared {
 
 fn run(shared: &Shared, mut inotify: Inotify) {
     let mut buffer = vec![0u8; BUFFER];
+    let mut last: Option<Instant> = None;
     let mut ready = [const { std::mem::MaybeUninit::uninit() }; 64];
     loop {
         let events = match epoll::wait(&shared.epoll, &mut ready, None) {
@@ -304,18 +306,20 @@ fn run(shared: &Shared, mut inotify: Inotify) {
             }
         }
         if readable {
+            if let Some(early) = last.and_then(|last| REST.checked_sub(last.elapsed())) {
+                std::thread::sleep(early);
+            }
+            last = Some(Instant::now());
             drain(shared, &mut inotify, &mut buffer);
         }
     }
 }
 
 fn drain(shared: &Shared, inotify: &mut Inotify, buffer: &mut [u8]) {
-    let mut bytes = 0;
     match inotify.read_events(buffer) {
         Ok(events) => {
             let mut table = shared.table();
             for event in events {
-                bytes += 16 + event.name.map_or(0, |name| name.len());
                 if event.mask.contains(EventMask::Q_OVERFLOW) {
                     shared.overflows.fetch_add(1, Ordering::Relaxed);
                     table.everybody(Wake::RESCAN);
@@ -329,9 +333,6 @@ fn drain(shared: &Shared, inotify: &mut Inotify, buffer: &mut [u8]) {
             tracing::warn!("hub: reading events failed: {cause}: everybody looks again");
             shared.table().everybody(Wake::RESCAN);
         }
-    }
-    if bytes > buffer.len() / 2 {
-        std::thread::sleep(REST);
     }
 }
 

@@ -101,6 +101,21 @@ fn a_storm_loses_its_watch_and_not_the_neighbours() {
 }
 
 #[test]
+fn a_busy_log_keeps_its_watch() {
+    let hub = Hub::start().unwrap();
+    let bell = Bell::new();
+    let (folder, _) = folder();
+    let mut log = File::create(folder.path().join("log")).unwrap();
+    let _watch = hub.watch(log.as_fd(), Interest::File, &bell, 1).unwrap();
+    for _ in 0..100_000 {
+        log.write_all(b"x").unwrap();
+    }
+    assert_eq!(bell.rung_within(SOON), [(1, Wake::DIRTY)]);
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(hub.load().storms, 0);
+}
+
+#[test]
 fn the_end_of_a_process_rings_once_and_a_dropped_watch_does_not() {
     let hub = Hub::start().unwrap();
     let bell = Bell::new();

@@ -6,7 +6,8 @@
 //! stay silent. What liblxc says is a hint; who asks must check it.
 //!
 //! Making a container's handle leaves a lock file, `/run/lxc/lock/LXC_PATH/.NAME`. A guest that was ever started since
-//! the host's boot has it already; others are not asked about, so nothing is left behind.
+//! the host's boot has it already; others are not asked about, so nothing is left behind. And a guest whose creation was
+//! broken off (a file `partial` in its folder) would be *destroyed* by making the handle: it is not asked about either.
 
 use lxc_sys::lxc_container;
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -38,7 +39,7 @@ pub struct Answer {
 pub enum Error {
     /// The library is not there, or lacks a symbol.
     Absent(String),
-    /// The guest was never started since the host's boot, or liblxc does not know it.
+    /// The guest was never started since the host's boot, is just being created, or liblxc does not know it.
     Unknown,
     /// No answer in time, or the thread is still busy with a call that hangs.
     Silent,
@@ -105,7 +106,7 @@ impl Liblxc {
     ///
     /// [`Error::Unknown`], [`Error::Silent`].
     pub fn ask(&self, lxc_path: &Path, name: &str, limit: Duration) -> Result<Answer, Error> {
-        if !lock_of(Path::new(LOCKS), lxc_path, name).exists() {
+        if !lock_of(Path::new(LOCKS), lxc_path, name).exists() || lxc_path.join(name).join("partial").exists() {
             return Err(Error::Unknown);
         }
         let lxc_path = CString::new(lxc_path.as_os_str().as_bytes()).map_err(|_| Error::Unknown)?;
