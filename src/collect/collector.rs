@@ -327,7 +327,7 @@ impl Collector {
 
     /// Saves positions until everything handed in has been dealt with or the deadline is over, and ends. Tells whether all
     /// is saved; what is not is read again at the next start.
-    pub fn finish(self, deadline: Instant) -> bool {
+    pub fn finish(&self, deadline: Instant) -> bool {
         self.stop_reading();
         for owner in self.engine.owners() {
             for place in owner.places() {

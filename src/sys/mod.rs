@@ -8,6 +8,7 @@
 
 pub mod addresses;
 pub mod bell;
+pub mod board;
 pub mod crew;
 pub mod filesystem;
 pub mod hostfile;
@@ -19,6 +20,7 @@ pub mod openat2;
 pub mod pidfd;
 
 pub use bell::{Bell, Wake};
+pub use board::Board;
 pub use crew::{Crew, Stuck};
 pub use inotify::{Hub, Interest, Watch};
 pub use pidfd::Pidfd;

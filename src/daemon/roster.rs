@@ -1,0 +1,258 @@
+//! The roster: which guest has a lane, and what begins and ends with a guest.
+//!
+//! A guest's lane begins when the guest is first seen and ends when it is gone; its files are followed while it runs.
+//! Opening roots and letting go of files may wait for a guest's file system, so each guest's changes are dealt with in
+//! order on a thread that waits, and no guest waits for another.
+
+use super::lane::{Doers, Lane};
+use crate::collect::{Collector, Joining};
+use crate::correlate::{Book, Firewall, Judge};
+use crate::event::intake::{Intake, intake};
+use crate::guest::discover::Change;
+use crate::guest::{self, Guest, HostRoot, Init, State};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Bytes that may wait in one lane; behind it the guest's own files wait.
+const LANE_BYTES: usize = 1 << 20;
+
+/// How long lanes may take for what is in hand when everything ends.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How often opening a running guest's root is tried again: its first process may just be changing roots.
+const TRIES: u32 = 10;
+
+/// How long between two tries.
+const AGAIN: Duration = Duration::from_millis(300);
+
+struct Open {
+    intake: Intake,
+    task: JoinHandle<()>,
+}
+
+/// What is known of a guest here.
+struct Entry {
+    guest: Arc<Guest>,
+    /// The first process through whose root its files are followed.
+    followed: Option<Init>,
+    /// Why its root cannot be reached.
+    trouble: Option<String>,
+    /// Its lane has been filled with what was judged before the start.
+    rejudged: bool,
+    /// The work on its last change.
+    work: Option<JoinHandle<()>>,
+}
+
+/// The lanes. With one history for all there is a single lane, under the host's name.
+pub struct Roster {
+    doers: Doers,
+    collector: Arc<Collector>,
+    books: watch::Receiver<Arc<Book>>,
+    firewall: Firewall,
+    one_history: bool,
+    lanes: Mutex<HashMap<Option<guest::Name>, Open>>,
+    entries: Mutex<HashMap<guest::Name, Entry>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Roster {
+    /// An empty roster.
+    pub fn new(
+        doers: Doers,
+        collector: Arc<Collector>,
+        books: watch::Receiver<Arc<Book>>,
+        firewall: Firewall,
+        one_history: bool,
+    ) -> Self {
+        let (lanes, entries) = (Mutex::default(), Mutex::default());
+        Self { doers, collector, books, firewall, one_history, lanes, entries }
+    }
+
+    /// The way into a guest's lane, which is opened at the first call. Needs a tokio runtime.
+    fn intake(&self, guest: Option<&guest::Name>) -> Intake {
+        let key = if self.one_history { None } else { guest.cloned() };
+        let mut lanes = locked(&self.lanes);
+        let open = lanes.entry(key.clone()).or_insert_with(|| {
+            let (way_in, outlet) = intake(LANE_BYTES);
+            let judge = Judge::new(Arc::clone(&self.books.borrow()), self.firewall);
+            let lane = Lane::new(&key_of(key.as_ref()), judge, self.doers.clone(), self.books.clone());
+            Open { intake: way_in, task: tokio::spawn(lane.run(outlet)) }
+        });
+        open.intake.clone()
+    }
+
+    /// Begins to watch the host itself.
+    ///
+    /// # Errors
+    /// What keeps its files from being followed.
+    pub fn host(&self) -> Result<(), String> {
+        self.doers.tallies.of(None);
+        let root = HostRoot::open().map_err(|error| error.to_string())?;
+        self.collector.add(Joining::host(&root, self.intake(None))).map_err(|error| error.to_string())
+    }
+
+    /// Follows what discovery tells. Returns at once; the work is done in the order of the calls for each guest.
+    pub fn change(self: &Arc<Self>, change: Change) {
+        let name = match &change {
+            Change::Appeared(guest) | Change::Changed(guest) => guest.name.clone(),
+            Change::Gone(name) => name.clone(),
+        };
+        if let Change::Appeared(guest) | Change::Changed(guest) = &change {
+            self.doers.tallies.of(Some(&name));
+            self.doers.alerts.announce(&name);
+            let mut entries = locked(&self.entries);
+            let entry = entries.entry(name.clone()).or_insert_with(|| Entry {
+                guest: Arc::clone(guest),
+                followed: None,
+                trouble: None,
+                rejudged: false,
+                work: None,
+            });
+            entry.guest = Arc::clone(guest);
+        }
+        let before = locked(&self.entries).get_mut(&name).and_then(|entry| entry.work.take());
+        let roster = Arc::clone(self);
+        let of = name.clone();
+        let work = tokio::spawn(async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            match change {
+                Change::Gone(name) => roster.gone(name).await,
+                Change::Appeared(guest) | Change::Changed(guest) => roster.follow(guest).await,
+            }
+        });
+        if let Some(entry) = locked(&self.entries).get_mut(&of) {
+            entry.work = Some(work);
+        }
+    }
+
+    /// Follows the files of a running guest, through the root that its first process has now.
+    async fn follow(self: &Arc<Self>, guest: Arc<Guest>) {
+        let wanted = guest.init.filter(|_| guest.state.is_live());
+        let followed = locked(&self.entries).get(&guest.name).and_then(|entry| entry.followed);
+        if wanted == followed {
+            return;
+        }
+        if wanted.is_none() {
+            if guest.state != State::Starting || followed.is_some() {
+                self.let_go(&guest.name).await;
+            }
+            return;
+        }
+        let intake = self.intake(Some(&guest.name));
+        for _ in 0..TRIES {
+            let (roster, guest, intake) = (Arc::clone(self), Arc::clone(&guest), intake.clone());
+            let name = guest.name.clone();
+            let opened = tokio::task::spawn_blocking(move || roster.open(&guest, intake)).await;
+            let trouble = match opened {
+                Ok(Ok(())) => None,
+                Ok(Err(why)) => Some(why),
+                Err(_) => Some("opening its root went wrong".to_owned()),
+            };
+            if self.opened(&name, wanted, trouble) {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        if let Some(why) = locked(&self.entries).get(&guest.name).and_then(|entry| entry.trouble.clone()) {
+            tracing::warn!("guest {}: its files cannot be followed: {why}", guest.name);
+        }
+    }
+
+    /// Notes how opening a root went. Tells whether that settles it: it went well, or a later change of the guest waits
+    /// behind this one and knows better.
+    fn opened(&self, name: &guest::Name, init: Option<Init>, trouble: Option<String>) -> bool {
+        let mut entries = locked(&self.entries);
+        let Some(entry) = entries.get_mut(name) else { return true };
+        let done = trouble.is_none();
+        if done {
+            entry.followed = init;
+            entry.rejudged = true;
+        }
+        entry.trouble = trouble;
+        done || entry.guest.init != init
+    }
+
+    fn open(&self, guest: &Guest, intake: Intake) -> Result<(), String> {
+        let root = guest.root().map_err(|error| error.to_string())?;
+        let rejudged = locked(&self.entries).get(&guest.name).is_some_and(|entry| entry.rejudged);
+        let joining = Joining::guest(guest, &root, intake).rejudge(!rejudged);
+        self.collector.add(joining).map_err(|error| error.to_string())
+    }
+
+    async fn let_go(self: &Arc<Self>, name: &guest::Name) {
+        let (collector, of) = (Arc::clone(&self.collector), name.clone());
+        let _ = tokio::task::spawn_blocking(move || collector.remove(Some(&of))).await;
+        if let Some(entry) = locked(&self.entries).get_mut(name) {
+            entry.followed = None;
+            entry.trouble = None;
+        }
+    }
+
+    /// The guest is no more: its lane ends when what was read has been judged. If its folder is gone as well, one that
+    /// comes later under its name is a new one.
+    async fn gone(self: &Arc<Self>, name: guest::Name) {
+        let entry = locked(&self.entries).remove(&name);
+        let destroyed = entry.is_some_and(|entry| !entry.guest.dir.exists() && entry.guest.lxc_path.exists());
+        let (collector, of) = (Arc::clone(&self.collector), name.clone());
+        let _ =
+            tokio::task::spawn_blocking(
+                move || {
+                    if destroyed { collector.forget(&of) } else { collector.remove(Some(&of)) }
+                },
+            )
+            .await;
+        if !self.one_history {
+            let open = locked(&self.lanes).remove(&Some(name.clone()));
+            if let Some(Open { intake, task }) = open {
+                drop(intake);
+                let _ = task.await;
+            }
+            if destroyed {
+                self.doers.store.note(crate::store::Table::Lanes, key_of(Some(&name)).as_bytes(), None);
+            }
+        }
+        self.doers.tallies.forget(&name);
+        self.doers.alerts.forget(&name);
+    }
+
+    /// Why a guest's root cannot be reached; `None` when it can or need not.
+    pub fn trouble(&self, name: &guest::Name) -> Option<String> {
+        locked(&self.entries).get(name).and_then(|entry| entry.trouble.clone())
+    }
+
+    /// Bytes that wait in lanes.
+    pub fn waiting_bytes(&self) -> usize {
+        locked(&self.lanes).values().map(|open| open.intake.bytes()).sum()
+    }
+
+    /// Ends all lanes: what is in hand is judged, for so long. The collector must have let go of its ends before.
+    pub async fn close(&self) {
+        let lanes: Vec<Open> = locked(&self.lanes).drain().map(|(_, open)| open).collect();
+        let mut tasks = Vec::new();
+        for Open { intake, task } in lanes {
+            drop(intake);
+            tasks.push(task);
+        }
+        let drained = async {
+            for task in &mut tasks {
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!("not everything that was read could be judged in time: it is read again at the next start");
+        }
+    }
+}
+
+/// A lane's name in the store.
+fn key_of(guest: Option<&guest::Name>) -> String {
+    guest.map_or_else(|| "h".to_owned(), |name| format!("g{name}"))
+}
