@@ -1,6 +1,6 @@
 //! Decoding, against what OSSEC 4.3.0 answered.
 
-mod golden;
+mod first;
 mod hostile;
 mod load;
 mod tree;
