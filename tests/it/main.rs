@@ -1,6 +1,7 @@
 //! The one integration binary.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall say so")]
 
+mod cli;
 mod discovery;
 mod elf;
 mod house;
