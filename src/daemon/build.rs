@@ -13,7 +13,7 @@ use crate::config::{self, Config, Loaded, Places};
 use crate::control::{self, http};
 use crate::correlate::{Book, Commons, Firewall};
 use crate::event::{Stamp, header};
-use crate::guest::{addresses, discover};
+use crate::guest::{addresses, discover, measure};
 use crate::metrics::Registry;
 use crate::pattern::{Pattern, Subject};
 use crate::respond::{self, OwnAddresses, Responder};
@@ -229,6 +229,7 @@ impl Started {
         let hub = Hub::start().map_err(|error| Ended::System(format!("inotify: {error}")))?;
         let (discovery, changes) = discover::Discovery::start(guest_config(&config), hub.clone())
             .map_err(|error| Ended::System(format!("discovery: {error}")))?;
+        measure::register(registry, &discovery, &hub);
         let own_addresses = Arc::new(ArcSwap::from_pointee(OwnAddresses::default()));
         let fleet = discovery.watch();
         let find_init: respond::FindInit = Arc::new(move |name: &str| {

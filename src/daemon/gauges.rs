@@ -1,7 +1,7 @@
 //! The metrics that are looked up when Prometheus asks (design 2.5).
 
 use super::build::Daemon;
-use crate::guest::{self, State};
+use crate::guest;
 use crate::metrics::Registry;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -12,15 +12,10 @@ pub fn register(registry: &Registry, daemon: &Arc<Daemon>) {
     registry.collect(move |scrape| {
         let Some(daemon) = asked.upgrade() else { return };
         let fleet = daemon.discovery.snapshot();
-        for state in State::ALL {
-            let count = fleet.guests.iter().filter(|guest| guest.state == state).count();
-            scrape.gauge("hids_guests", "Guests by state.", &[("state", state.as_str())], count as f64);
-        }
-        for guest in &fleet.guests {
-            let up = guest.state.is_live() && daemon.roster.trouble(&guest.name).is_none();
-            let value = f64::from(u8::from(up));
-            let help = "Whether the guest runs and can be watched.";
-            scrape.gauge("hids_guest_up", help, &[("guest", guest.name.as_str())], value);
+        for guest in fleet.guests.iter().filter(|guest| guest.state.is_live()) {
+            let watched = daemon.roster.trouble(&guest.name).is_none();
+            let help = "Whether the running guest's root can be reached.";
+            scrape.gauge("hids_guest_watched", help, &[("guest", guest.name.as_str())], f64::from(u8::from(watched)));
         }
         for (guest, counts) in daemon.doers.tallies.look() {
             let guest = shown(guest.as_ref());
