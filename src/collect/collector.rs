@@ -271,6 +271,12 @@ impl Collector {
         }
     }
 
+    /// Has everybody been looked at once? Before that a file's end may not be known yet, and a line written meanwhile
+    /// would lie before the point where reading begins.
+    pub fn settled(&self) -> bool {
+        self.engine.owners().iter().all(|owner| owner.settled.load(Ordering::Acquire))
+    }
+
     /// All followed files, and locations that name none at the moment.
     pub fn sources(&self) -> Vec<SourceReport> {
         let mut owners = self.engine.owners();

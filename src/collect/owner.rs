@@ -47,6 +47,8 @@ pub(super) struct Owner {
     /// Locations that name no file at the moment, and why.
     pub(super) troubles: Mutex<Vec<(FileSpec, Health)>>,
     pub(super) looks: Schedule,
+    /// Its first look is over: where its files begin has been decided.
+    pub(super) settled: AtomicBool,
     pub(super) ending: AtomicBool,
     pub(super) watches: Mutex<BTreeMap<PathBuf, FolderWatch>>,
     pub(super) budget: Mutex<Budget>,
@@ -140,6 +142,7 @@ impl Owner {
             scout: Mutex::default(),
             troubles: Mutex::default(),
             looks: Schedule::default(),
+            settled: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             watches: Mutex::default(),
             budget: Mutex::new(Budget::new(now)),

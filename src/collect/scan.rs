@@ -41,6 +41,7 @@ impl Engine {
         *owner.looking.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let next = catch_unwind(AssertUnwindSafe(|| self.scan(owner)));
         *owner.looking.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        owner.settled.store(true, Ordering::Release);
         match next {
             Ok(next) => self.arm_owner(owner, Instant::now() + next),
             Err(_) => {

@@ -141,7 +141,8 @@ async fn life(config: Config) -> Ended {
     }
     let first_look = tokio::time::sleep(FIRST_LOOK);
     tokio::pin!(first_look);
-    let mut waiting = true;
+    let (mut waiting, mut found) = (true, false);
+    let mut settling = tokio::time::interval(Duration::from_millis(10));
     let mut addresses = tokio::time::interval(Duration::from_secs(30));
     loop {
         tokio::select! {
@@ -153,9 +154,12 @@ async fn life(config: Config) -> Ended {
                 }
                 None => return Ended::System("discovery ended by itself".into()),
             },
-            () = daemon.discovery.ready(), if waiting && changes.is_empty() => {
-                waiting = false;
-                daemon.is_ready();
+            () = daemon.discovery.ready(), if !found && changes.is_empty() => found = true,
+            _ = settling.tick(), if waiting && found => {
+                if changes.is_empty() && daemon.roster.settled() {
+                    waiting = false;
+                    daemon.is_ready();
+                }
             }
             () = &mut first_look, if waiting => {
                 waiting = false;

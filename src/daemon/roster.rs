@@ -11,6 +11,7 @@ use crate::event::intake::{Intake, intake};
 use crate::guest::discover::Change;
 use crate::guest::{self, Guest, HostRoot, Init, State};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -54,6 +55,8 @@ pub struct Roster {
     firewall: Firewall,
     one_history: bool,
     lanes: Mutex<HashMap<Option<guest::Name>, Open>>,
+    /// Changes that are being dealt with.
+    under_way: AtomicUsize,
     entries: Mutex<HashMap<guest::Name, Entry>>,
 }
 
@@ -71,7 +74,8 @@ impl Roster {
         one_history: bool,
     ) -> Self {
         let (lanes, entries) = (Mutex::default(), Mutex::default());
-        Self { doers, collector, books, firewall, one_history, lanes, entries }
+        let under_way = AtomicUsize::new(0);
+        Self { doers, collector, books, firewall, one_history, lanes, under_way, entries }
     }
 
     /// The way into a guest's lane, which is opened at the first call. Needs a tokio runtime.
@@ -119,6 +123,7 @@ impl Roster {
         let before = locked(&self.entries).get_mut(&name).and_then(|entry| entry.work.take());
         let roster = Arc::clone(self);
         let of = name.clone();
+        self.under_way.fetch_add(1, Ordering::AcqRel);
         let work = tokio::spawn(async move {
             if let Some(before) = before {
                 let _ = before.await;
@@ -127,10 +132,16 @@ impl Roster {
                 Change::Gone(name) => roster.gone(name).await,
                 Change::Appeared(guest) | Change::Changed(guest) => roster.follow(guest).await,
             }
+            roster.under_way.fetch_sub(1, Ordering::AcqRel);
         });
         if let Some(entry) = locked(&self.entries).get_mut(&of) {
             entry.work = Some(work);
         }
+    }
+
+    /// Are all changes dealt with that were told so far, and all files found that they brought?
+    pub fn settled(&self) -> bool {
+        self.under_way.load(Ordering::Acquire) == 0 && self.collector.settled()
     }
 
     /// Follows the files of a running guest, through the root that its first process has now.

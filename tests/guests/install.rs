@@ -1,6 +1,7 @@
 //! An installation of hids in OSSEC's layout for one case, and the daemon that runs on it.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -153,20 +154,26 @@ impl<'lab> Install<'lab> {
         self.start_by(self.lab.on_host(Path::new(HIDS)))
     }
 
-    /// Starts the daemon by a command of the case's own, which becomes hids.
+    /// Starts the daemon by a command of the case's own, which becomes hids. Waits for what a service manager is told.
     #[track_caller]
     pub fn start_by(&self, mut command: Command) -> Daemon<'_> {
         self.configure();
         let said = self.dir().join("said");
         let out = fs::OpenOptions::new().create(true).append(true).open(&said).unwrap();
-        command.args(["run", "-D"]).arg(self.dir());
+        let at = self.dir().join("notify");
+        let _ = fs::remove_file(&at);
+        let notified = UnixDatagram::bind(&at).unwrap();
+        notified.set_nonblocking(true).unwrap();
+        command.args(["run", "-D"]).arg(self.dir()).env("NOTIFY_SOCKET", &at);
         command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         let mut daemon = Daemon { child: command.spawn().unwrap(), install: self, said };
-        within(20.0, "hids answers", || {
+        within(15.0, "hids is ready", || {
             if let Some(status) = daemon.child.try_wait().unwrap() {
                 panic!("hids run ended at once: {status}");
             }
-            self.ask(&["status"]).status.success().then_some(())
+            let mut words = [0; 512];
+            let length = notified.recv(&mut words).ok()?;
+            words[..length].split(|&byte| byte == b'\n').any(|word| word == b"READY=1").then_some(())
         });
         daemon
     }
