@@ -3,6 +3,7 @@
 use super::book::Book;
 use super::commons::Offer;
 use super::history::Now;
+use super::routes::Routes;
 use super::state::{Shown, State};
 use super::verdict::{Previous, Verdict};
 use super::walk::{Outcome, Walk};
@@ -31,6 +32,7 @@ pub struct Judge {
     scratch: Scratch,
     decoded: Decoded,
     cleaned: Vec<u8>,
+    routes: Routes,
 }
 
 /// What judging one line came to. Borrows from the judge, so it ends with the next line.
@@ -99,7 +101,16 @@ impl Judge {
             scratch: Scratch::default(),
             decoded: Decoded::default(),
             cleaned: Vec::new(),
+            routes: Routes::default(),
         }
+    }
+
+    /// Walks the whole tree for every line instead of the part that lines of its kind can reach: much slower, with the
+    /// same answers. For tests that compare the two.
+    #[must_use]
+    pub fn by_whole_tree(mut self) -> Self {
+        self.routes.whole_tree = true;
+        self
     }
 
     /// What it judges by.
@@ -119,7 +130,7 @@ impl Judge {
         own_host: &'a str,
         time: Stamp,
     ) -> Judgement<'a> {
-        let Self { book, firewall, state, accumulator, scratch, decoded, cleaned } = self;
+        let Self { book, firewall, state, accumulator, scratch, decoded, cleaned, routes } = self;
         let full = header::clean(line, cleaned);
         let event = Event { full, header: header::parse(full), own_host, source, time };
         book.decoders.decode(&event, scratch, decoded);
@@ -132,7 +143,7 @@ impl Judge {
         }
         state.begin();
         let decoded: &Decoded = decoded;
-        let outcome = if discarded { None } else { judge(&book.rules, &event, decoded, decoder, state) };
+        let outcome = if discarded { None } else { judge(&book.rules, &event, decoded, decoder, state, routes) };
         let previous = previous(state);
         Judgement { event, decoded, decoder, discarded, accumulated, rules: &book.rules, outcome, previous }
     }
@@ -142,6 +153,7 @@ impl Judge {
         let old = std::mem::replace(&mut self.state, State::new(&book, book.rules.lane));
         self.state = old.adopt(&self.book, &book, book.rules.lane, lane);
         self.book = book;
+        self.routes.clear();
     }
 
     /// Forgets everything, what survives a restart included.
@@ -182,11 +194,16 @@ fn judge(
     decoded: &Decoded,
     decoder: Option<&decode::Facts>,
     state: &mut State,
+    routes: &mut Routes,
 ) -> Option<Outcome> {
     let mut walk = Walk { rules, now: Now::new(event, decoded), decoder, log: event.subject(), state, links: lane };
     let node = match decoded.forced_rule {
         Some(forced) => rules.node_of(forced?)?,
-        None => walk.find()?,
+        None if routes.whole_tree => walk.find()?,
+        None => {
+            let decoder = decoder.map(|decoder| decoder.id);
+            walk.follow(routes.to(rules, decoded.category, decoder, event.program()))?
+        }
     };
     Some(walk.conclude(node))
 }

@@ -18,6 +18,7 @@ mod history;
 mod judge;
 mod keep;
 mod quiet;
+mod routes;
 mod search;
 pub mod seen;
 mod state;

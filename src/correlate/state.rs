@@ -5,6 +5,7 @@ use super::difference::Differences;
 use super::history::{History, LinksOf};
 use super::quiet::Quiet;
 use super::seen::Seen;
+use crate::pattern::Bits;
 use crate::rules::Demand;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub(super) struct State {
     pub shown: Shown,
     pub mark: u32,
     pub key: Vec<u8>,
+    pub bits: Bits,
 }
 
 impl State {
@@ -48,6 +50,7 @@ impl State {
             shown: Shown::Nothing,
             mark: 0,
             key: Vec::new(),
+            bits: Bits::default(),
         }
     }
 

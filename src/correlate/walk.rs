@@ -4,8 +4,9 @@ use super::history::{LinksOf, Now};
 use super::search::{Wanted, search};
 use super::state::{Shown, State};
 use crate::decode::{self, Category, fts};
-use crate::event::{Field, Origin};
-use crate::pattern::{Pattern, Subject};
+use crate::event::{Field, Origin, Value};
+use crate::pattern::{Encoding, Pattern, Subject};
+use crate::rules::plan::{self, Below, Choice, Entry, Plan, Segment};
 use crate::rules::predicate::Test;
 use crate::rules::{Counting, Rule, RuleSet};
 
@@ -34,10 +35,86 @@ pub(super) struct Walk<'a, 's> {
 }
 
 impl Walk<'_, '_> {
-    /// Finds the final rule's place.
+    /// Finds the final rule's place by the whole tree: what [`Self::follow`] must come to.
     pub(super) fn find(&mut self) -> Option<u32> {
         let rules = self.rules;
         rules.roots(self.now.decoded.category).find_map(|root| self.visit(root))
+    }
+
+    /// Finds the final rule's place by the plan of the event's kind.
+    pub(super) fn follow(&mut self, plan: &Plan) -> Option<u32> {
+        plan.segments.iter().find_map(|segment| self.choose(segment))
+    }
+
+    fn choose(&mut self, segment: &Segment) -> Option<u32> {
+        let mut choice = segment.always;
+        if !segment.gates.is_empty() {
+            // Texts are looked for as ASCII; what holds other characters is tried against everything.
+            if self.log.encoding == Encoding::Ascii {
+                self.look(segment, &mut choice);
+            } else {
+                choice = segment.all;
+            }
+        }
+        for (word, mut bits) in choice.into_iter().enumerate() {
+            while bits != 0 {
+                let entry = &segment.entries[word * 64 + bits.trailing_zeros() as usize];
+                bits &= bits - 1;
+                if let Some(found) = self.enter(entry) {
+                    return Some(found);
+                }
+            }
+        }
+        None
+    }
+
+    /// Adds the entries whose required texts occur in the log.
+    fn look(&mut self, segment: &Segment, choice: &mut Choice) {
+        let mut add = |place: u16| choice[usize::from(place) / 64] |= 1 << (place % 64);
+        for gate in &segment.gates {
+            let Some(siblings) = self.rules.siblings(gate.node) else { continue };
+            siblings.set.candidates(self.log, &mut self.state.bits);
+            for number in self.state.bits.iter() {
+                let place = gate.places[number];
+                if place != plan::NONE {
+                    add(place);
+                }
+            }
+        }
+        if segment.by_field != [0; plan::WORDS] && self.has_foreign_field() {
+            for (word, by_field) in choice.iter_mut().zip(segment.by_field) {
+                *word |= by_field;
+            }
+        }
+    }
+
+    /// Tells whether a field by which rules are found in the log is no part of it.
+    fn has_foreign_field(&self) -> bool {
+        let Now { event, decoded, .. } = self.now;
+        let log = &event.header.log;
+        plan::GATE_FIELDS.into_iter().filter_map(|field| decoded.fields.value(field)).any(|value| match value {
+            Value::Span(span) => span.start < log.start || span.end > log.end,
+            _ => true,
+        })
+    }
+
+    fn enter(&mut self, entry: &Entry) -> Option<u32> {
+        let rule = self.rules.rule(entry.rule);
+        if !rule.tests[usize::from(entry.known)..].iter().all(|test| self.holds(test, rule)) {
+            return None;
+        }
+        if let Some(counting) = &rule.counting
+            && !self.counts(counting, rule)
+        {
+            return None;
+        }
+        let rules = self.rules;
+        let found = match &entry.below {
+            Below::Nothing => None,
+            Below::Shared => self.follow(rules.shared(entry.node)),
+            Below::Own(plan) => self.follow(plan),
+        };
+        found.or_else(|| (!rule.noalert).then_some(entry.node))
     }
 
     /// Tries a place and what is below it. The first child that takes the event wins; a `noalert` rule without one is

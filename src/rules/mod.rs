@@ -16,6 +16,7 @@ mod draft;
 mod explain;
 mod link;
 pub mod list;
+pub mod plan;
 pub mod predicate;
 pub mod schedule;
 mod set;

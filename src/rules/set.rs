@@ -2,6 +2,7 @@
 
 use super::draft::{self, Context, Parts, Relations};
 use super::link::{self, Linker};
+use super::plan::Planner;
 use super::predicate::Test;
 use super::{Facts, Lists, Options, doc};
 use crate::decode::{Category, Decoders};
@@ -110,8 +111,9 @@ impl Demand {
 /// All rules, compiled. Immutable: memory belongs to the judges.
 #[derive(Debug)]
 pub struct RuleSet {
-    rules: Box<[Rule]>,
-    nodes: Box<[Node]>,
+    pub(super) rules: Box<[Rule]>,
+    pub(super) nodes: Box<[Node]>,
+    pub(super) planner: Planner,
     /// Roots in order, with the category of event that they take.
     roots: Box<[(Category, u32)]>,
     by_id: HashMap<u32, u32>,
@@ -168,7 +170,8 @@ impl RuleSet {
             places[node.rule as usize] = index as u32;
         }
         let [lane, commons] = demands;
-        Self {
+        let mut set = Self {
+            planner: Planner::default(),
             places: places.into(),
             rules: rules.into(),
             nodes: nodes.into(),
@@ -178,7 +181,9 @@ impl RuleSet {
             commons,
             largest_frequency: 0,
             longest_timeframe: 0,
-        }
+        };
+        set.planner = Planner::new(&set);
+        set
     }
 
     /// A rule by its index.

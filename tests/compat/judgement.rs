@@ -340,3 +340,33 @@ fn recorded_corners() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// Judges find their way by plans cut to the kind of event; the whole tree must give the same answers, in one long
+/// history too.
+#[test]
+fn plans_change_no_answer() {
+    let Some(shared) = shared() else { return };
+    let golden = shared.join("golden");
+    for (configuration, folder, seed) in
+        [("allrules.conf", "ossec-ruleset", false), ("legacy283.conf", "ossec-ruleset/ossec-2.8.3", true)]
+    {
+        let (book, _) = big_set(&shared, configuration, folder, seed);
+        let mut by_plan = Judge::new(Arc::clone(&book), Firewall::Daemon);
+        let mut by_tree = Judge::new(Arc::clone(&book), Firewall::Daemon).by_whole_tree();
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&golden).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let mut lines = 0;
+        for path in files.iter().filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")) {
+            let text = std::fs::read_to_string(path).unwrap();
+            for row in text.split('\n').filter(|row| row.contains("\"log\"")) {
+                let line: Value = serde_json::from_str(row).unwrap();
+                let log = bytes(&line["log"]);
+                lines += 1;
+                let (one, _) = judged(&mut by_plan, &log, START + lines / 40, false);
+                let (other, _) = judged(&mut by_tree, &log, START + lines / 40, false);
+                assert_eq!(one, other, "{configuration}: {row}");
+            }
+        }
+        assert!(lines > 20_000, "{lines} lines");
+    }
+}
