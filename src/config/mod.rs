@@ -13,7 +13,7 @@ pub mod locate;
 pub mod options;
 pub mod places;
 mod responses;
-mod shipped;
+pub mod shipped;
 pub mod table;
 #[cfg(test)]
 mod tests;

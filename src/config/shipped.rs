@@ -18,6 +18,7 @@ const RULES: &[(&str, &str)] = &[
     ("web_rules.xml", include_str!("../../rules/web_rules.xml")),
     ("apache_rules.xml", include_str!("../../rules/apache_rules.xml")),
     ("nginx_rules.xml", include_str!("../../rules/nginx_rules.xml")),
+    ("attack_rules.xml", include_str!("../../rules/attack_rules.xml")),
     ("ossec_rules.xml", include_str!("../../rules/ossec_rules.xml")),
 ];
 

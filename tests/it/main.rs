@@ -12,5 +12,11 @@ mod patterns;
 #[path = "../compat/judgement.rs"]
 mod judgement;
 
+#[path = "../compat/own.rs"]
+mod own;
+
+#[path = "../compat/agreement.rs"]
+mod agreement;
+
 #[path = "../guests/mod.rs"]
 mod guests;
