@@ -87,7 +87,10 @@ impl Element {
                 at += comment.len();
             }
         }
-        Span::new(whole.start + at, (whole.start + at + 1).min(whole.end.max(whole.start + at)))
+        // The whole character is cited, also when only a byte within it is to blame.
+        let at = whole.start + raw.floor_char_boundary(at);
+        let length = source.text[at..whole.end].chars().next().map_or(0, char::len_utf8);
+        Span::new(at, at + length)
     }
 }
 

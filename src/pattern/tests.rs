@@ -433,6 +433,25 @@ fn backtracking_is_bounded() {
 }
 
 #[test]
+fn deep_and_long_patterns_end_well() {
+    let nest = |open: &str, depth: usize| format!("{}a{}", open.repeat(depth), ")".repeat(depth));
+    for open in ["(", "(?:", "(?:b|", "(?i:x*"] {
+        assert!(matches(Pcre2, &nest(open, 250), "xa"), "{open}");
+        for depth in [251, 100_000] {
+            assert_eq!(refused(Pcre2, &nest(open, depth)).kind(), ErrorKind::Syntax, "{open}");
+        }
+    }
+    assert!(matches(Pcre2, &nest("(?=", 250), "a"));
+    assert!(matches(Pcre2, &nest("(", 3).repeat(300), "a".repeat(300)));
+    assert!(matches(Pcre2, &format!("x|{}", "[a-c]".repeat(1500)), "abc".repeat(500)));
+    for text in
+        ["(?#".repeat(50_000), "[".repeat(50_000), "(?(".repeat(50_000), "\\Q".repeat(50_000), "{".repeat(50_000)]
+    {
+        let _ = Pattern::compile(Pcre2, &text);
+    }
+}
+
+#[test]
 fn required_texts() {
     for (language, pattern, wanted) in [
         (OsMatch, "Failed password", &["failed password"][..]),

@@ -128,6 +128,9 @@ fn spans_are_those_of_the_file() {
     let source = Source::new("t", text);
     let at = a.place(&source, a.text.find('é').unwrap());
     assert_eq!(text[at.start..].chars().next(), Some('é'));
+    assert_eq!(a.place(&source, a.text.find('é').unwrap() + 1), at);
+    assert_eq!(at.end, at.start + 2);
+    assert_eq!(a.place(&source, a.text.len()).start, a.text_span.end);
     assert_eq!(a.place(&source, 1).start, a.text_span.start + 1);
     assert_eq!(a.place(&source, 999), a.text_span);
     let empty = &roots("<e/>")[0];
