@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::engine::Engine;
-use super::owner::{self, Owner, Who};
+use super::owner::{self, Owner, Who, alive_key, alive_until, alive_value};
 use super::pen::unload;
 use super::report::{SourceReport, Totals};
 use super::shelf::{Saved, Shelf, parse, prefix};
@@ -152,9 +152,7 @@ impl Collector {
                 }
             }
         }
-        let mut known = b"owner\0".to_vec();
-        known.extend_from_slice(&key);
-        let known = engine.store.get(Table::Known, &known)?.is_some();
+        let alive = engine.store.get(Table::Known, &alive_key(&key))?;
         let config = engine.config();
         let specs = config.files.iter().filter(|spec| spec.means(who.guest.as_ref())).cloned().collect();
         let owner = Arc::new(Owner::new(
@@ -167,7 +165,8 @@ impl Collector {
                 rejudges: who.rejudges,
                 seen: who.seen,
                 very_first: engine.very_first && who.at_start,
-                known,
+                known: alive.is_some(),
+                last_alive: alive.as_deref().and_then(alive_until),
                 specs,
                 shelf,
             },
@@ -246,9 +245,7 @@ impl Collector {
         for row in rows {
             self.engine.store.note(Table::Positions, &row, None);
         }
-        let mut known = b"owner\0".to_vec();
-        known.extend_from_slice(&key);
-        self.engine.store.note(Table::Known, &known, None);
+        self.engine.store.note(Table::Known, &alive_key(&key), None);
         if let Err(error) = self.engine.store.commit_noted() {
             tracing::warn!("collect: guest {guest}: {error}");
         }
@@ -339,6 +336,7 @@ impl Collector {
             for place in owner.places() {
                 self.engine.save_soon(&place);
             }
+            self.engine.store.note(Table::Known, &alive_key(&owner.key), Some(alive_value(SystemTime::now())));
         }
         self.engine.commit_until(deadline)
     }

@@ -45,6 +45,9 @@ impl Default for Config {
     }
 }
 
+/// Reads a line's own stamp; the second argument is now. Both in seconds since 1970.
+pub type StampOf = fn(&[u8], i64) -> Option<i64>;
+
 /// Which lines are judged again, silently, when a guest's files are taken up where they were left.
 #[derive(Debug, Clone, Copy)]
 pub struct Rejudge {
@@ -52,7 +55,6 @@ pub struct Rejudge {
     pub within: Duration,
     /// Bytes of one file at most.
     pub bytes: u64,
-    /// Reads a line's own stamp, in seconds since 1970; the second argument is now, in the same unit. Without it all
-    /// lines within `bytes` are handed in.
-    pub stamp: Option<fn(&[u8], i64) -> Option<i64>>,
+    /// Reads a line's own stamp. Without it all lines within `bytes` are handed in.
+    pub stamp: Option<StampOf>,
 }

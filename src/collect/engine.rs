@@ -22,8 +22,10 @@ pub(super) const RELIEF: Duration = Duration::from_millis(20);
 const READERS_MOST: usize = 32;
 /// Threads that may hang while looking at guests' folders and odd files: one for each guest that is up to something.
 const SCOUTS_MOST: usize = 64;
-/// How often a file without a watch is looked at.
+/// How often a file without a watch is looked at, where none was to be had.
 pub(super) const POLL: Duration = Duration::from_millis(250);
+/// The same for one that changes so fast that the hub has given up its watch.
+pub(super) const POLL_STORM: Duration = Duration::from_millis(10);
 /// When to try again while somebody else works on a place.
 const OCCUPIED: Duration = Duration::from_millis(2);
 /// The token of the pools' relief, and of a mere wake-up.
@@ -289,8 +291,9 @@ impl Engine {
         if let Some(due) = end.due {
             self.arm_place(place, due);
         }
-        if place.polled.load(Ordering::Relaxed) && !ended {
-            self.arm_place(place, Instant::now() + POLL);
+        let polled = place.polled.load(Ordering::Relaxed);
+        if polled > 0 && !ended {
+            self.arm_place(place, Instant::now() + Duration::from_millis(polled));
         }
         if place.turns.end(end.more) {
             self.queue_turn(place);

@@ -49,6 +49,8 @@ pub(super) struct Followed {
     pub(super) replaced: Option<Instant>,
     /// Its contents are gone (truncated, and no copy found): its position means nothing any more.
     pub(super) gone: bool,
+    /// It holds other bytes than those that were read: a look must find its copy before it is read on.
+    pub(super) rewritten: bool,
     /// What is unfinished of it is to be handed on at the next turn.
     pub(super) must_flush: bool,
     /// When its facts were last changed, and when its contents: a change of the first alone is a new name.
@@ -122,6 +124,7 @@ impl Followed {
             role: Role::Follow,
             replaced: None,
             gone: false,
+            rewritten: false,
             must_flush: false,
             changed: (0, 0),
             pending: Pending::new(Mark::default()),

@@ -1,6 +1,6 @@
 //! The thread that hears: the hub's wake-ups and the timers, and hands out turns and looks. It never reads a file.
 
-use super::engine::{ATTENTION, Engine, RELIEF};
+use super::engine::{ATTENTION, Engine, POLL_STORM, RELIEF};
 use crate::sys::Wake;
 use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, Weak};
@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 /// How long to sleep when nothing is due.
 const LONG: Duration = Duration::from_secs(3_600);
+
+/// How long a file whose watch was given up is polled before it gets a new one.
+const CALM: Duration = Duration::from_secs(1);
 
 /// Hears until the collector is gone.
 pub(super) fn keep(engine: &Weak<Engine>) {
@@ -44,10 +47,10 @@ impl Engine {
         } else if let Some(place) = self.place(token) {
             *place.armed.lock().unwrap_or_else(PoisonError::into_inner) = None;
             if wake.has(Wake::GONE) {
-                // The watch is over: a storm, or the file is gone. A look places a new one; until then it is polled.
+                // The watch is over: a storm, or an unmount. It is polled until a later look places a new one.
                 place.watches.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                place.polled.store(true, Ordering::Relaxed);
-                self.ask_look(&place.owner);
+                place.polled.store(POLL_STORM.as_millis() as u64, Ordering::Relaxed);
+                self.arm_owner(&place.owner, Instant::now() + CALM);
             }
             self.ask_turn(&place);
         } else if let Some(owner) = self.owner(token) {

@@ -22,6 +22,7 @@ mod engine;
 mod fetch;
 mod followed;
 mod format;
+mod generations;
 mod keeper;
 mod lines;
 mod look;
@@ -41,7 +42,7 @@ mod tail;
 mod tests;
 
 pub use collector::{Collector, Joining};
-pub use config::{Config, Rejudge};
+pub use config::{Config, Rejudge, StampOf};
 pub use format::{Foreign, Format};
 pub use lines::LINE_MAX;
 pub use report::{Health, SourceReport, Totals};

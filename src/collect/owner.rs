@@ -14,7 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Odd reads of one owner that may hang at the same time.
 const HANGING: usize = 2;
@@ -37,6 +37,8 @@ pub(super) struct Owner {
     pub(super) very_first: bool,
     /// The owner was followed before.
     pub(super) known: bool,
+    /// Until when, as far as is known.
+    pub(super) last_alive: Option<SystemTime>,
     /// Taken away at its end: a root keeps the guest's mounts busy.
     pub(super) tree: Mutex<Option<Arc<Tree>>>,
     pub(super) specs: Mutex<Vec<FileSpec>>,
@@ -50,6 +52,8 @@ pub(super) struct Owner {
     /// Its first look is over: where its files begin has been decided.
     pub(super) settled: AtomicBool,
     pub(super) ending: AtomicBool,
+    /// Its files' beginnings are noted, and it counts as known.
+    pub(super) noted: AtomicBool,
     pub(super) watches: Mutex<BTreeMap<PathBuf, FolderWatch>>,
     pub(super) budget: Mutex<Budget>,
     pub(super) armed: Mutex<Option<Instant>>,
@@ -117,12 +121,14 @@ pub(super) struct Who {
     pub(super) seen: SystemTime,
     pub(super) very_first: bool,
     pub(super) known: bool,
+    pub(super) last_alive: Option<SystemTime>,
     pub(super) specs: Vec<FileSpec>,
     pub(super) shelf: Shelf,
 }
 
 impl Owner {
     pub(super) fn new(who: Who, now: Instant) -> Self {
+        let known = who.known;
         Self {
             token: who.token,
             key: key(who.guest.as_ref()),
@@ -134,6 +140,7 @@ impl Owner {
             seen: who.seen,
             very_first: who.very_first,
             known: who.known,
+            last_alive: who.last_alive,
             tree: Mutex::new(Some(who.tree)),
             specs: Mutex::new(who.specs),
             places: Mutex::default(),
@@ -144,6 +151,7 @@ impl Owner {
             looks: Schedule::default(),
             settled: AtomicBool::new(false),
             ending: AtomicBool::new(false),
+            noted: AtomicBool::new(known),
             watches: Mutex::default(),
             budget: Mutex::new(Budget::new(now)),
             armed: Mutex::default(),
@@ -253,6 +261,25 @@ impl fmt::Debug for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Owner").field("guest", &self.guest).field("token", &self.token).finish_non_exhaustive()
     }
+}
+
+/// The key of the row that says until when an owner was followed, in milliseconds since 1970.
+pub(super) fn alive_key(owner: &[u8]) -> Vec<u8> {
+    let mut key = b"owner\0".to_vec();
+    key.extend_from_slice(owner);
+    key
+}
+
+/// The value of that row.
+pub(super) fn alive_value(now: SystemTime) -> Vec<u8> {
+    let millis = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
+    u64::try_from(millis).unwrap_or(u64::MAX).to_le_bytes().to_vec()
+}
+
+/// What that row says.
+pub(super) fn alive_until(value: &[u8]) -> Option<SystemTime> {
+    let millis = u64::from_le_bytes(value.try_into().ok()?);
+    UNIX_EPOCH.checked_add(Duration::from_millis(millis))
 }
 
 /// What the rows of an owner begin with.

@@ -2,8 +2,8 @@
 
 use super::engine::Engine;
 use super::followed::Role;
-use super::look::shelve;
-use super::owner::Owner;
+use super::look::{shelve, shelve_retired};
+use super::owner::{Owner, alive_key, alive_value};
 use super::place::Place;
 use super::shelf::{Saved, key};
 use super::tail::Tail;
@@ -82,19 +82,19 @@ impl Engine {
         for inode in &erased {
             self.store.note(Table::Positions, &key(&owner.key, &place.path, *inode), None);
         }
-        for cursor in std::mem::take(&mut tail.retired) {
-            let row = key(&owner.key, &place.path, cursor.inode);
-            self.store.note(Table::Positions, &row, Some(cursor.encode()));
-            shelve(owner, &self.store, &place.path, Saved { cursor, pending: None });
-        }
-        let mut open = false;
+        shelve_retired(owner, &self.store, &place.path, tail);
+        let (mut open, mut any) = (false, false);
         for file in tail.files.iter_mut().filter(|file| file.role == Role::Follow) {
             let changed = file.pending.settle();
             open |= !file.pending.is_idle();
             if !file.gone && (changed || !erased.is_empty()) {
                 let row = key(&owner.key, &place.path, file.inode);
                 self.store.note(Table::Positions, &row, Some(file.cursor(now, false).encode()));
+                any = true;
             }
+        }
+        if any && owner.noted.load(Ordering::Acquire) {
+            self.store.note(Table::Known, &alive_key(&owner.key), Some(alive_value(now)));
         }
         place.publish(tail);
         open

@@ -64,6 +64,11 @@ impl Pending {
         &self.settled
     }
 
+    /// Has the position saved again, because the file is another one now.
+    pub(super) fn touch(&mut self) {
+        self.changed = true;
+    }
+
     /// Tells whether there is, or will be, a position to save.
     pub(super) fn has_unsaved(&self) -> bool {
         self.changed || !self.queue.is_empty()

@@ -7,7 +7,7 @@ use super::tail::Tail;
 use crate::event::Source;
 use crate::sys::Watch;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -33,8 +33,8 @@ pub(super) struct Place {
     pub(super) odd: AtomicBool,
     /// Something is to be saved.
     pub(super) unsaved: AtomicBool,
-    /// Without a watch, or with one that was given up: looked at in turns.
-    pub(super) polled: AtomicBool,
+    /// How often it is looked at for want of a watch, in milliseconds; 0 with one.
+    pub(super) polled: AtomicU64,
     pub(super) armed: Mutex<Option<Instant>>,
 }
 
@@ -77,7 +77,7 @@ impl Place {
             turns: Schedule::default(),
             odd: AtomicBool::new(false),
             unsaved: AtomicBool::new(false),
-            polled: AtomicBool::new(false),
+            polled: AtomicU64::new(0),
             armed: Mutex::default(),
         }
     }
@@ -116,7 +116,7 @@ impl Place {
         status.open = status.files.len();
         status.health = match &tail.health {
             Health::Good if held => Health::Held,
-            Health::Good if self.polled.load(Ordering::Relaxed) => Health::Polled,
+            Health::Good if self.polled.load(Ordering::Relaxed) > 0 => Health::Polled,
             health => health.clone(),
         };
         let current = tail.current();

@@ -1,8 +1,8 @@
 //! Looking at an owner's folders: which paths do its locations mean at this moment, and what do those name?
 
-use super::engine::Engine;
+use super::engine::{Engine, POLL};
 use super::look::Eye;
-use super::owner::{FolderWatch, Owner};
+use super::owner::{FolderWatch, Owner, alive_key, alive_value};
 use super::place::Place;
 use super::report::Health;
 use super::start::{Known, Start};
@@ -133,6 +133,7 @@ impl Engine {
             self.place_for(owner, path, &specs[want.spec], config, troubles);
         }
         let places = owner.places();
+        let before = SystemTime::now();
         let facts = bulk_facts(tree, &places);
         let mut missed = false;
         for (number, place) in places.iter().enumerate() {
@@ -141,7 +142,7 @@ impl Engine {
             }
             let want = wanted.get(&place.path);
             let start = want.map_or(Start::First { late: false }, |want| want.start);
-            missed |= !self.look_at(owner, tree, config, place, start, facts.get(number).copied().flatten());
+            missed |= !self.look_at(owner, tree, config, place, start, (before, facts.get(number).copied().flatten()));
             if want.is_none() {
                 self.maybe_drop(owner, place);
             }
@@ -157,21 +158,30 @@ impl Engine {
         config: &Config,
         place: &Arc<Place>,
         start: Start,
-        facts: Option<Meta>,
+        (known_at, facts): (SystemTime, Option<Meta>),
     ) -> bool {
         // The usual case costs no descriptor: the path names what it named before.
         let same = |tail: &mut super::tail::Tail| {
-            let rewritten = tail.rewritten;
+            let rewritten = tail.files.iter().any(|file| file.rewritten);
             let named = facts.map(|facts| (facts.dev, facts.ino));
-            tail.current().is_some_and(|now| named == Some((now.device, now.inode))) && !rewritten
+            // One that is empty may have been filled, copied and emptied since the last look.
+            let is_same =
+                |now: &mut super::followed::Followed| named == Some((now.device, now.inode)) && now.read() > 0;
+            tail.current().is_some_and(is_same) && !rewritten
         };
         {
             let Some(mut tail) = place.tail_soon() else { return false };
             if same(&mut tail) {
-                tail.sighted = Some(SystemTime::now());
+                tail.sighted = Some(known_at);
+                if place.polled.load(Ordering::Relaxed) > 0 {
+                    self.watch_files(place, &mut tail);
+                    drop(tail);
+                    self.ask_turn(place);
+                }
                 return true;
             }
         }
+        let wall = SystemTime::now();
         let opened = tree.open_log(&place.path);
         let Some(mut tail) = place.tail_soon() else { return false };
         if owner.ending.load(Ordering::Acquire) {
@@ -183,17 +193,8 @@ impl Engine {
                 mine.then(|| other.path.clone())
             })
         };
-        let eye = Eye {
-            owner,
-            tree,
-            place,
-            config,
-            store: &self.store,
-            now: Instant::now(),
-            wall: SystemTime::now(),
-            start,
-            claimed: &claimed,
-        };
+        let eye =
+            Eye { owner, tree, place, config, store: &self.store, now: Instant::now(), wall, start, claimed: &claimed };
         eye.look(&mut tail, opened);
         self.watch_files(place, &mut tail);
         place.publish(&mut tail);
@@ -285,7 +286,7 @@ impl Engine {
                 }
             }
         }
-        place.polled.store(!all, Ordering::Relaxed);
+        place.polled.store(if all { 0 } else { POLL.as_millis() as u64 }, Ordering::Relaxed);
     }
 
     /// Watches the folders in which wanted files may appear; tells whether all of them are.
@@ -348,13 +349,17 @@ impl Engine {
             return;
         }
         self.note_positions(owner);
+        let news = !owner.known || new.iter().any(|key| !self.known_locations.contains(key));
         for key in &new {
             self.store.note(Table::Known, key, Some(Vec::new()));
         }
-        let mut key = b"owner\0".to_vec();
-        key.extend_from_slice(&owner.key);
-        self.store.note(Table::Known, &key, Some(Vec::new()));
+        owner.noted.store(true, Ordering::Release);
+        self.store.note(Table::Known, &alive_key(&owner.key), Some(alive_value(SystemTime::now())));
         done.append(&mut new.drain(..).collect());
+        if news {
+            // At once: a kill within the next quarter of a second must not make a second "first start" of it.
+            self.commit();
+        }
     }
 }
 

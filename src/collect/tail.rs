@@ -32,8 +32,6 @@ pub(super) struct Tail {
     pub(super) files: VecDeque<Followed>,
     /// The last of `files` is what the path names.
     pub(super) has_current: bool,
-    /// What the path names was rewritten: a look must find its copy before it is read on.
-    pub(super) rewritten: bool,
     /// Read to their ends and let go of; still to be noted down.
     pub(super) retired: Vec<Cursor>,
     /// Inodes whose saved rows are to be deleted.
@@ -124,11 +122,6 @@ impl Tail {
                 self.health = Health::Good;
             }
             self.hand_in_announcements(with);
-            let last = index + 1 == self.files.len();
-            if last && self.rewritten {
-                end.look = true;
-                break;
-            }
             match self.step(index, with) {
                 Step::Next => index += 1,
                 Step::Removed => {}
@@ -137,7 +130,6 @@ impl Tail {
                     return end;
                 }
                 Step::Rewritten => {
-                    self.rewritten = true;
                     end.look = true;
                     break;
                 }
@@ -169,6 +161,9 @@ impl Tail {
 
     fn step(&mut self, index: usize, with: &mut Turn<'_>) -> Step {
         let file = &mut self.files[index];
+        if file.rewritten {
+            return Step::Rewritten;
+        }
         let Some(open) = file.file.clone() else {
             // Let go of; it only waits for its batches.
             if std::mem::take(&mut file.must_flush) {
@@ -230,11 +225,9 @@ impl Tail {
                 self.files.remove(index);
                 Step::Removed
             }
-            Absorbed::Rewritten if self.has_current && index + 1 == self.files.len() => Step::Rewritten,
             Absorbed::Rewritten => {
-                // A file that was rotated away and then emptied: nothing more will come of it.
-                self.let_go(index, with);
-                Step::Next
+                self.files[index].rewritten = true;
+                Step::Rewritten
             }
         }
     }
@@ -270,16 +263,6 @@ impl Tail {
             return Step::Removed;
         }
         Step::Next
-    }
-
-    /// Hands on what is unfinished of a file whose contents are gone, and forgets it once its batches are done.
-    pub(super) fn let_go(&mut self, index: usize, with: &mut Turn<'_>) {
-        let harvest = self.files[index].flush();
-        self.hand_in(index, harvest, with);
-        let file = &mut self.files[index];
-        file.file = None;
-        file.gone = true;
-        self.erased.push(file.inode);
     }
 
     fn remove(&mut self, index: usize) {

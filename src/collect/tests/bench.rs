@@ -133,10 +133,6 @@ impl Lane {
         self.got().into_iter().map(|got| String::from_utf8_lossy(&got.text).into_owned()).collect()
     }
 
-    pub fn count(&self) -> usize {
-        self.got.lock().unwrap().len()
-    }
-
     /// Waits until exactly these lines have come, in this order, and makes sure that no more follow.
     #[track_caller]
     pub fn expect(&self, lines: &[&str]) {

@@ -2,4 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bench;
+mod formats;
+mod model;
+mod restart;
 mod rotation;
