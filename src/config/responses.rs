@@ -110,8 +110,9 @@ impl Reader<'_> {
     }
 
     fn response(&mut self, part: &Part) -> Option<Response> {
-        let only_offenders = part.items.iter().all(|item| item.name == "repeated_offenders");
-        if only_offenders && !part.items.is_empty() {
+        // A section that is switched off, or that holds only <repeated_offenders>, needs nothing else.
+        let off = part.last("disabled").is_some_and(Item::is_yes);
+        if off || part.items.iter().all(|item| item.name == "repeated_offenders") {
             return None;
         }
         let Some(command) = part.last("command") else {
@@ -143,7 +144,7 @@ impl Reader<'_> {
             rules_id,
             rules_group,
             timeout,
-            disabled: part.last("disabled").is_some_and(Item::is_yes),
+            disabled: off,
         })
     }
 

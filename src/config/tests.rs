@@ -82,3 +82,13 @@ fn the_first_users_configuration_loads_unchanged() {
     assert!(config.later.iter().any(|what| what.contains("syscheck")), "{:?}", config.later);
     assert!(!config.later.iter().any(|what| what.contains("script")), "{:?}", config.later);
 }
+
+#[test]
+fn a_response_that_is_switched_off_needs_nothing_else() {
+    let (_folder, loaded) = load_text(
+        "<ossec_config><active-response><disabled>yes</disabled></active-response><active-response>\
+         <repeated_offenders>30,60</repeated_offenders></active-response></ossec_config>",
+    );
+    assert!(!loaded.configuration.has_errors(), "{:?}", said(&loaded));
+    assert!(loaded.config.unwrap().respond.responses.is_empty());
+}
