@@ -153,6 +153,75 @@ pub(super) struct Entry {
     pub mark: u32,
     /// What it said, if that is kept.
     memory: u32,
+    /// Hash of its source address, so that most events are passed over without a look at what they said.
+    pub source: u32,
+}
+
+/// The hash of a source address; 0 without one. Any hash will do: it only saves comparisons.
+pub(super) fn hash(address: Option<&[u8]>) -> u32 {
+    let fold = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619);
+    address.map_or(0, |address| address.iter().fold(2_166_136_261, fold) | 1)
+}
+
+/// One list: numbers of events, oldest first, and how many of them have a source address of some hash.
+#[derive(Debug, Clone, Default)]
+pub(super) struct List {
+    numbers: VecDeque<u64>,
+    /// By the low bits of the hash; a power of two, at least as many as there are numbers.
+    counts: Vec<u32>,
+}
+
+impl List {
+    /// The numbers, oldest first.
+    pub(super) fn numbers(&self) -> &VecDeque<u64> {
+        &self.numbers
+    }
+
+    /// Tells whether more than so many events may have a source address of this hash. A no is certain, so a flood from
+    /// ever new addresses is not searched for the sake of each.
+    pub(super) fn may_hold(&self, source: u32, more_than: u32) -> bool {
+        self.place(source).is_some_and(|place| self.counts[place] > more_than)
+    }
+
+    fn place(&self, source: u32) -> Option<usize> {
+        // The low bits of a product depend on few of the factors' bits, so the high ones are folded in.
+        let mixed = source ^ source >> 15;
+        (!self.counts.is_empty()).then(|| mixed as usize & (self.counts.len() - 1))
+    }
+
+    /// Adds the newest event; `source_of` gives the hash of an event already in the list.
+    fn push(&mut self, number: u64, source: u32, source_of: impl Fn(u64) -> u32) {
+        self.numbers.push_back(number);
+        if self.numbers.len() > self.counts.len() {
+            self.counts = vec![0; self.numbers.len().next_power_of_two().max(16) * 2];
+            for at in 0..self.numbers.len() - 1 {
+                self.count(source_of(self.numbers[at]));
+            }
+        }
+        self.count(source);
+    }
+
+    fn count(&mut self, source: u32) {
+        if let Some(place) = self.place(source) {
+            self.counts[place] += 1;
+        }
+    }
+
+    /// Takes the oldest event out.
+    fn pop(&mut self, source: u32) {
+        if self.numbers.pop_front().is_some()
+            && let Some(place) = self.place(source)
+        {
+            self.counts[place] = self.counts[place].saturating_sub(1);
+        }
+    }
+
+    fn clear(&mut self) {
+        if !self.numbers.is_empty() {
+            self.numbers.clear();
+            self.counts.clear();
+        }
+    }
 }
 
 /// All earlier events of one judge.
@@ -164,9 +233,8 @@ pub(super) struct History {
     order: VecDeque<Entry>,
     memories: Vec<Option<Memory>>,
     free: Vec<u32>,
-    /// Numbers of events, oldest first.
-    sids: Vec<VecDeque<u64>>,
-    groups: Vec<VecDeque<u64>>,
+    sids: Vec<List>,
+    groups: Vec<List>,
     sid_events: usize,
     events: usize,
     largest_frequency: i64,
@@ -181,8 +249,8 @@ impl History {
     pub(super) fn new(rules: &RuleSet, demand: Demand, sid_events: usize, events: usize) -> Self {
         Self {
             demand,
-            sids: vec![VecDeque::new(); demand.sids],
-            groups: vec![VecDeque::new(); demand.groups],
+            sids: vec![List::default(); demand.sids],
+            groups: vec![List::default(); demand.groups],
             sid_events,
             events,
             largest_frequency: i64::from(rules.largest_frequency),
@@ -208,11 +276,11 @@ impl History {
         self.memories.get(entry.memory as usize)?.as_ref()
     }
 
-    pub(super) fn sid(&self, list: u32) -> &VecDeque<u64> {
+    pub(super) fn sid(&self, list: u32) -> &List {
         &self.sids[list as usize]
     }
 
-    pub(super) fn group(&self, list: u32) -> &VecDeque<u64> {
+    pub(super) fn group(&self, list: u32) -> &List {
         &self.groups[list as usize]
     }
 
@@ -230,7 +298,8 @@ impl History {
         } else {
             NOTHING
         };
-        self.enter(Entry { time: now.event.time.seconds, mark, memory }, links);
+        let source = if memory == NOTHING { 0 } else { hash(now.text(Text::SourceIp)) };
+        self.enter(Entry { time: now.event.time.seconds, mark, memory, source }, links);
         if self.order.len() > self.events {
             self.shrink(now.event.time.seconds);
         }
@@ -253,16 +322,22 @@ impl History {
     fn enter(&mut self, entry: Entry, links: &Links) {
         let number = self.first + self.order.len() as u64;
         self.order.push_back(entry);
+        let Self { order, first, sids, groups, .. } = self;
+        let source_of = |number: u64| order[(number - *first) as usize].source;
+        let mut leaving = None;
         if let Some(list) = links.sid {
-            self.sids[list as usize].push_back(number);
-            if self.sids[list as usize].len() > self.sid_events
-                && let Some(oldest) = self.sids[list as usize].pop_front()
-            {
-                self.let_go(oldest);
+            let list = &mut sids[list as usize];
+            list.push(number, entry.source, source_of);
+            if list.numbers.len() > self.sid_events {
+                leaving = list.numbers.front().copied();
+                list.pop(leaving.map_or(0, source_of));
             }
         }
         for list in &links.groups {
-            self.groups[*list as usize].push_back(number);
+            groups[*list as usize].push(number, entry.source, source_of);
+        }
+        if let Some(number) = leaving {
+            self.let_go(number);
         }
     }
 
@@ -297,7 +372,7 @@ impl History {
                 break;
             }
             leaving = leaving.saturating_sub(1);
-            let (number, slot) = (self.first, oldest.memory);
+            let (number, slot, source) = (self.first, oldest.memory, oldest.source);
             self.order.pop_front();
             self.first += 1;
             if slot == NOTHING {
@@ -306,8 +381,8 @@ impl History {
             self.forget(slot);
             // An event enters all its lists when it enters the order, so it is the first of each that still has it.
             for list in self.sids.iter_mut().chain(&mut self.groups) {
-                while list.front() == Some(&number) {
-                    list.pop_front();
+                while list.numbers.front() == Some(&number) {
+                    list.pop(source);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The search through earlier events (spec/rules.md 8.2 to 8.4).
 
-use super::history::{History, Now, Text};
+use super::history::{History, List, Now, Text, hash};
 use crate::pattern::Subject;
 use crate::rules::{Counted, Counting, Relations};
 use std::sync::Arc;
@@ -37,8 +37,8 @@ pub(super) fn search(
 ) -> bool {
     let found = match wanted.counting.counted {
         Counted::Never => None,
-        Counted::Sid(list) => hunt(history, history.sid(list).iter().rev().copied(), now, wanted),
-        Counted::Group(list) => hunt(history, history.group(list).iter().rev().copied(), now, wanted),
+        Counted::Sid(list) => hunt_list(history, history.sid(list), now, wanted),
+        Counted::Group(list) => hunt_list(history, history.group(list), now, wanted),
         Counted::All => hunt(history, history.all().rev(), now, wanted),
     };
     let Some(found) = found else { return false };
@@ -62,6 +62,17 @@ struct Found {
     count: usize,
 }
 
+fn hunt_list(history: &History, list: &List, now: &Now<'_>, wanted: Wanted<'_>) -> Option<Found> {
+    // Where the list holds too few events of this address at all, nothing in it needs to be looked at.
+    if wanted.counting.relations.has(Relations::SAME_SOURCE_IP) {
+        let source = hash(Some(now.text(Text::SourceIp)?));
+        if !list.may_hold(source, wanted.frequency) {
+            return None;
+        }
+    }
+    hunt(history, list.numbers().iter().rev().copied(), now, wanted)
+}
+
 fn hunt(history: &History, events: impl Iterator<Item = u64>, now: &Now<'_>, wanted: Wanted<'_>) -> Option<Found> {
     let Wanted { counting, frequency, level } = wanted;
     let all = counting.counted == Counted::All;
@@ -83,6 +94,7 @@ fn hunt(history: &History, events: impl Iterator<Item = u64>, now: &Now<'_>, wan
     if counting.relations.has(Relations::DIFFERENT_SOURCE_GEO) {
         return None;
     }
+    let source = counting.relations.has(Relations::SAME_SOURCE_IP).then(|| hash(now.text(Text::SourceIp)));
     let mut newest = None;
     let mut counted = [0; SHOWN];
     let mut count = 0u32;
@@ -91,6 +103,9 @@ fn hunt(history: &History, events: impl Iterator<Item = u64>, now: &Now<'_>, wan
         let entry = history.entry(number);
         if now.event.time.seconds.saturating_sub(entry.time) > counting.timeframe || entry.mark >= level {
             return None;
+        }
+        if source.is_some_and(|source| source != entry.source) {
+            continue;
         }
         let Some(memory) = history.memory(entry) else { continue };
         if all {
