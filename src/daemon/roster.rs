@@ -11,6 +11,8 @@ use crate::event::intake::{Intake, intake};
 use crate::guest::discover::Change;
 use crate::guest::{self, Guest, HostRoot, Init, State};
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,17 +36,25 @@ struct Open {
     task: JoinHandle<()>,
 }
 
-/// What is known of a guest here.
+/// What is known of a guest here. Only the work on its changes, which is done one after the other, touches it.
 struct Entry {
-    guest: Arc<Guest>,
+    /// Its folder, and the folder's inode.
+    dir: PathBuf,
+    inode: Option<u64>,
     /// The first process through whose root its files are followed.
     followed: Option<Init>,
     /// Why its root cannot be reached.
     trouble: Option<String>,
     /// Its lane has been filled with what was judged before the start.
     rejudged: bool,
+}
+
+/// What was told last of a guest.
+struct Told {
+    /// Its first process; `None` when it does not run, or is no more.
+    init: Option<Init>,
     /// The work on its last change.
-    work: Option<JoinHandle<()>>,
+    work: JoinHandle<()>,
 }
 
 /// The lanes. With one history for all there is a single lane, under the host's name.
@@ -58,6 +68,11 @@ pub struct Roster {
     /// Changes that are being dealt with.
     under_way: AtomicUsize,
     entries: Mutex<HashMap<guest::Name, Entry>>,
+    told: Mutex<HashMap<guest::Name, Told>>,
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    std::fs::symlink_metadata(path).ok().map(|facts| facts.ino())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -73,9 +88,9 @@ impl Roster {
         firewall: Firewall,
         one_history: bool,
     ) -> Self {
-        let (lanes, entries) = (Mutex::default(), Mutex::default());
+        let (lanes, entries, told) = (Mutex::default(), Mutex::default(), Mutex::default());
         let under_way = AtomicUsize::new(0);
-        Self { doers, collector, books, firewall, one_history, lanes, under_way, entries }
+        Self { doers, collector, books, firewall, one_history, lanes, under_way, entries, told }
     }
 
     /// The way into a guest's lane, which is opened at the first call. Needs a tokio runtime.
@@ -103,27 +118,14 @@ impl Roster {
 
     /// Follows what discovery tells. Returns at once; the work is done in the order of the calls for each guest.
     pub fn change(self: &Arc<Self>, change: Change) {
-        let name = match &change {
-            Change::Appeared(guest) | Change::Changed(guest) => guest.name.clone(),
-            Change::Gone(name) => name.clone(),
+        let (name, init) = match &change {
+            Change::Appeared(guest) | Change::Changed(guest) => (guest.name.clone(), guest.init),
+            Change::Gone(name) => (name.clone(), None),
         };
-        if let Change::Appeared(guest) | Change::Changed(guest) = &change {
-            self.doers.tallies.of(Some(&name));
-            self.doers.alerts.announce(&name);
-            let mut entries = locked(&self.entries);
-            let entry = entries.entry(name.clone()).or_insert_with(|| Entry {
-                guest: Arc::clone(guest),
-                followed: None,
-                trouble: None,
-                rejudged: false,
-                work: None,
-            });
-            entry.guest = Arc::clone(guest);
-        }
-        let before = locked(&self.entries).get_mut(&name).and_then(|entry| entry.work.take());
-        let roster = Arc::clone(self);
-        let of = name.clone();
         self.under_way.fetch_add(1, Ordering::AcqRel);
+        let mut told = locked(&self.told);
+        let before = told.remove(&name).map(|told| told.work);
+        let (roster, of) = (Arc::clone(self), name.clone());
         let work = tokio::spawn(async move {
             if let Some(before) = before {
                 let _ = before.await;
@@ -132,10 +134,19 @@ impl Roster {
                 Change::Gone(name) => roster.gone(name).await,
                 Change::Appeared(guest) | Change::Changed(guest) => roster.follow(guest).await,
             }
-            roster.under_way.fetch_sub(1, Ordering::AcqRel);
+            roster.finished(&of);
         });
-        if let Some(entry) = locked(&self.entries).get_mut(&of) {
-            entry.work = Some(work);
+        told.insert(name, Told { init, work });
+    }
+
+    /// The change that this task is for has been dealt with. What was told of a guest that is no more is forgotten,
+    /// unless something newer was told.
+    fn finished(&self, name: &guest::Name) {
+        self.under_way.fetch_sub(1, Ordering::AcqRel);
+        let gone = !locked(&self.entries).contains_key(name);
+        let mut told = locked(&self.told);
+        if gone && told.get(name).is_some_and(|told| tokio::task::try_id() == Some(told.work.id())) {
+            told.remove(name);
         }
     }
 
@@ -147,7 +158,18 @@ impl Roster {
     /// Follows the files of a running guest, through the root that its first process has now.
     async fn follow(self: &Arc<Self>, guest: Arc<Guest>) {
         let wanted = guest.init.filter(|_| guest.state.is_live());
-        let followed = locked(&self.entries).get(&guest.name).and_then(|entry| entry.followed);
+        self.doers.tallies.of(Some(&guest.name));
+        self.doers.alerts.announce(&guest.name);
+        let followed = locked(&self.entries)
+            .entry(guest.name.clone())
+            .or_insert_with(|| Entry {
+                dir: guest.dir.clone(),
+                inode: inode(&guest.dir),
+                followed: None,
+                trouble: None,
+                rejudged: false,
+            })
+            .followed;
         if wanted == followed {
             return;
         }
@@ -188,7 +210,7 @@ impl Roster {
             entry.rejudged = true;
         }
         entry.trouble = trouble;
-        done || entry.guest.init != init
+        done || locked(&self.told).get(name).is_some_and(|told| told.init != init)
     }
 
     fn open(&self, guest: &Guest, intake: Intake) -> Result<(), String> {
@@ -207,11 +229,14 @@ impl Roster {
         }
     }
 
-    /// The guest is no more: its lane ends when what was read has been judged. If its folder is gone as well, one that
-    /// comes later under its name is a new one.
+    /// The guest is no more: its lane ends when what was read has been judged. If its folder is gone as well, or another
+    /// one by now, whoever comes under its name is a new guest.
     async fn gone(self: &Arc<Self>, name: guest::Name) {
         let entry = locked(&self.entries).remove(&name);
-        let destroyed = entry.is_some_and(|entry| !entry.guest.dir.exists() && entry.guest.lxc_path.exists());
+        let destroyed = entry.is_some_and(|entry| {
+            let there = entry.dir.parent().is_some_and(Path::exists);
+            there && (inode(&entry.dir).is_none() || inode(&entry.dir) != entry.inode)
+        });
         let (collector, of) = (Arc::clone(&self.collector), name.clone());
         let _ =
             tokio::task::spawn_blocking(
