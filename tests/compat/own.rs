@@ -236,6 +236,23 @@ fn shipped_files_load_without_a_word() {
     assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
+/// The first user's own file on top of our rules, as spec/rules.md 13.10 tells it.
+#[test]
+fn our_lines_with_the_users_file() {
+    let Some(seed) = file("../shared/seed/local_rules.xml") else {
+        eprintln!("SKIPPED: ../shared/seed/local_rules.xml is not there; it was not tried on our rules");
+        return;
+    };
+    let (book, told) = book(&[seed]);
+    // Of OSSEC's <url_pcre2> the overwrite leaves as much; that is said, and nothing else.
+    assert!(told.len() == 1 && told[0].contains("rule 31102"), "{}", told.join("\n"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat/own-with-seed.log");
+    let (mut answered, mut failures) = (BTreeSet::new(), Vec::new());
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(run("own-with-seed.log", &text, &book, &mut answered, &mut failures) > 40);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 #[test]
 fn our_lines() {
     let (book, _) = book(&[]);

@@ -18,5 +18,8 @@ mod own;
 #[path = "../compat/agreement.rs"]
 mod agreement;
 
+#[path = "../compat/forgery.rs"]
+mod forgery;
+
 #[path = "../guests/mod.rs"]
 mod guests;
