@@ -59,6 +59,7 @@ const SYSLOG: &[&str] = &[
     "sshd[1]: Accepted publickey for root from ADDR port 40112 ssh2: ED25519-CERT SHA256:a ID {} (serial 0) CA RSA SHA256:b",
     "sshd[1]: Failed hostbased for invalid user {} from ADDR port 40112 ssh2: RSA SHA256:a, client user \"{}\", client host \"{}\"",
     "sshd[1]: Failed hostbased for root from ADDR port 40112 ssh2: RSA SHA256:a, client user \"{}\", client host \"{}\"",
+    "sshd[1]: message repeated 2 times: [ Failed password for invalid user {} from ADDR port 40112 ssh2]",
     "sshd-session[1]: Invalid user {} from ADDR port 40112",
     "sshd[1]: Invalid user {} from ADDR",
     "sshd[1]: error: maximum authentication attempts exceeded for invalid user {} from ADDR port 40112 ssh2 [preauth]",
