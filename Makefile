@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build deps demo test lint deny shell-lint clean-lab
+.PHONY: help build deps demo test bench lint deny shell-lint clean-lab
 
 CARGO ?= cargo
 LOUD = printf '\n*** SKIPPED: %s\n\n' >&2
@@ -30,6 +30,10 @@ test: ## everything; CI calls this
 	@[ "$$(id -u)" = 0 ] || $(LOUD) 'not root: every test that raises real LXC guests, namespaces or ipsets'
 	$(CARGO) test --locked
 
+bench: ## measures throughput, latency, memory and hostile guests; kept in tests/bench/runs
+	@if [ "$$(id -u)" = 0 ]; then containers/deps; else containers/deps build; fi
+	@tests/bench/run
+
 lint: shell-lint ## form, clippy and docs, without a warning
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -38,7 +42,8 @@ lint: shell-lint ## form, clippy and docs, without a warning
 
 shell-lint:
 	@if command -v shellcheck >/dev/null; then \
-	    shellcheck -x -P SCRIPTDIR containers/lab containers/deps containers/demo containers/lib/* containers/recipes/* .ci/run; \
+	    shellcheck -x -P SCRIPTDIR containers/lab containers/deps containers/demo containers/lib/* containers/recipes/* \
+	        .ci/run tests/bench/run; \
 	else $(LOUD) 'shellcheck of the scripts: it is not installed (apt-get install shellcheck)'; fi
 
 deny: ## licences, bans and sources of the dependencies

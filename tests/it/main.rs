@@ -23,3 +23,6 @@ mod forgery;
 
 #[path = "../guests/mod.rs"]
 mod guests;
+
+#[path = "../bench/mod.rs"]
+mod bench;
