@@ -6,11 +6,15 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The longest answer that is taken: a set of a million entries.
 const ANSWER_MAX: usize = 64 << 20;
+
+/// Where programs are looked for.
+const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// What is to be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,10 +91,12 @@ impl Call<'_> {
     pub fn run_here(&self, limit: Duration) -> Result<Answer, Error> {
         let (program, arguments, input) = self.words();
         let ends = Instant::now() + limit;
-        let mut child = Command::new(program)
+        // By its path, with which the standard library need not fork: copying the tables of our memory takes longer than
+        // all the rest.
+        let mut child = Command::new(path_of(program))
             .args(&arguments)
             .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("PATH", FOLDERS.join(":"))
             .env("LC_ALL", "C")
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -117,6 +123,12 @@ impl Call<'_> {
         let text = if status.success() { out } else { complaint };
         Ok(Answer { ok: status.success(), text: String::from_utf8_lossy(&text).into_owned() })
     }
+}
+
+/// Where a program lies; its bare name if it lies nowhere.
+fn path_of(program: &str) -> PathBuf {
+    let paths = FOLDERS.iter().map(|folder| Path::new(folder).join(program));
+    paths.into_iter().find(|path| path.exists()).unwrap_or_else(|| program.into())
 }
 
 /// Feeds a child and reads both its mouths until they close and it has ended.
