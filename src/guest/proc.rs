@@ -62,16 +62,21 @@ impl Proc {
 
     /// Tells whether a process is a monitor that may be believed.
     pub fn monitor(&self, pid: u32) -> Option<Monitor> {
-        let line = hostfile::read(&self.root.join(format!("{pid}/cmdline")), 8192).ok()?;
-        let (lxc_path, lxc_name) = parse_title(&line).or_else(|| parse_start(&line))?;
         let ours = namespace::of(&self.root, "self", Kind::Process).ok()?;
         let status = self.status(pid)?;
         let stands_outside = namespace::of(&self.root, pid, Kind::Process).ok()? == ours
             && status.numbers.len() == 1
             && self.payload(pid).is_none();
+        if !stands_outside {
+            return None;
+        }
+        // Never that of a guest's process: the kernel reads it from the process's own memory, which may lie on FUSE or be
+        // served by a userfaultfd that never answers.
+        let line = hostfile::read(&self.root.join(format!("{pid}/cmdline")), 8192).ok()?;
+        let (lxc_path, lxc_name) = parse_title(&line).or_else(|| parse_start(&line))?;
         let owner = lxc_path.as_ref().and_then(|path| rustix::fs::stat(path.join(&lxc_name)).ok()).map(|f| f.st_uid);
         let may = status.uid == 0 || Some(status.uid) == owner;
-        (stands_outside && may).then_some(Monitor { pid, lxc_path, lxc_name })
+        may.then_some(Monitor { pid, lxc_path, lxc_name })
     }
 
     /// Finds the first process among a monitor's children.

@@ -140,3 +140,24 @@ fn our_own_status_is_read() {
     assert_eq!(status.numbers.first(), Some(&std::process::id()));
     assert_eq!(parse_status("Name:\tx\nUid:\t0\n"), None);
 }
+
+#[test]
+fn the_memory_of_a_guests_process_is_never_read() {
+    let fake = Fake::new();
+    fake.process("30", "", "30 1", 0, "guest", "0::/lxc.payload.web\n");
+    fake.process("31", "", "31", 0, "host", "0::/lxc.payload.web\n");
+    let pipes = ["30", "31"].map(|pid| {
+        let path = fake.folder.path().join(pid).join("cmdline");
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let mut pipe = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut pipe, TITLE.as_bytes()).unwrap();
+        pipe
+    });
+    assert_eq!(fake.proc().monitors(), []);
+    for pipe in pipes {
+        let mut bytes = vec![0; TITLE.len()];
+        assert_eq!(rustix::io::ioctl_fionread(&pipe).unwrap(), TITLE.len() as u64, "somebody has read from it");
+        assert_eq!(rustix::io::read(&pipe, &mut bytes).unwrap(), TITLE.len());
+    }
+}

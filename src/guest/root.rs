@@ -12,7 +12,8 @@ use super::error::{Error, Kind, shown};
 use super::id::Name;
 use super::lxc::Rootfs;
 use super::state::Init;
-use super::tree::Tree;
+use super::tree::{PATIENCE, Tree};
+use crate::sys::crew::{Crew, Stuck};
 use crate::sys::filesystem::FsType;
 use crate::sys::namespace::{self, Kind as Namespace};
 use crate::sys::openat2::{self, Links};
@@ -21,6 +22,7 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A guest's root. Clones are the same root; it is closed with the last one.
 #[derive(Debug, Clone)]
@@ -82,8 +84,18 @@ impl GuestRoot {
     /// # Errors
     ///
     /// [`Kind::Starting`] while the first process still sees the host's root or mounts, [`Kind::Unreachable`] when it has
-    /// ended or its number belongs to another, [`Kind::Denied`] without CAP_SYS_PTRACE.
+    /// ended or its number belongs to another, [`Kind::Denied`] without CAP_SYS_PTRACE, [`Kind::Stuck`] when the guest
+    /// has seen to it that looking at its root hangs.
     pub fn live(guest: &Name, init: Init, proc: &Path) -> Result<Self, Error> {
+        Self::live_within(guest, init, proc, PATIENCE)
+    }
+
+    /// As [`GuestRoot::live`], where a look at the root may take so long; there are two.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`GuestRoot::live`].
+    pub fn live_within(guest: &Name, init: Init, proc: &Path, limit: Duration) -> Result<Self, Error> {
         let gone = || Error::new(Some(guest), Kind::Unreachable, format!("first process {}: ended", init.pid));
         let failed = |cause: std::io::Error| match rustix::io::Errno::from_io_error(&cause) {
             Some(rustix::io::Errno::NOENT | rustix::io::Errno::SRCH) => gone(),
@@ -107,11 +119,19 @@ impl GuestRoot {
         };
         still_itself()?;
         let link = proc.join(format!("{}/root", init.pid));
-        let root = hostfile::open_folder(&link).map_err(failed)?;
-        not_the_hosts(guest, &root)?;
+        // The first process may have gone to a FUSE mount of its own: every question about its root may hang.
+        let crew = Crew::new(2);
+        let (name, path) = (guest.clone(), link.clone());
+        let opened = crew.run(limit, move || -> Result<_, Failed> {
+            let root = hostfile::open_folder(&path)?;
+            not_the_hosts(&name, &root)?;
+            nothing_on_top(&name, &root)?;
+            Ok((identity(&root)?, root))
+        });
+        let (before, root) = settle(guest, opened, failed)?;
         still_itself()?;
-        let again = hostfile::open_folder(&link).map_err(failed)?;
-        if identity(&again).map_err(failed)? != identity(&root).map_err(failed)? {
+        let opened = crew.run(limit, move || Ok(identity(&hostfile::open_folder(&link)?)?));
+        if settle(guest, opened, failed)? != before {
             return Err(Error::new(Some(guest), Kind::Starting, "the root is just being changed"));
         }
         Ok(Self(Tree::new(Some(guest.clone()), root, Some(life))))
@@ -165,6 +185,48 @@ impl GuestRoot {
 }
 
 /// Device and inode.
+/// Why a look at a root failed.
+enum Failed {
+    Told(Error),
+    Kernel(std::io::Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(cause: std::io::Error) -> Self {
+        Self::Kernel(cause)
+    }
+}
+
+fn settle<T>(
+    guest: &Name,
+    looked: Result<Result<T, Failed>, Stuck>,
+    failed: impl Fn(std::io::Error) -> Error,
+) -> Result<T, Error> {
+    match looked {
+        Ok(Ok(seen)) => Ok(seen),
+        Ok(Err(Failed::Told(error))) => Err(error),
+        Ok(Err(Failed::Kernel(cause))) | Err(Stuck::Io(cause)) => Err(failed(cause)),
+        Err(stuck) => Err(Error::new(Some(guest), Kind::Stuck, format!("root: {stuck}"))),
+    }
+}
+
+/// liblxc calls pivot_root(".", "."): until it unmounts it a moment later, the host's root lies on top of the guest's, and
+/// `..` at the guest's root leads there (openat2 enters what is mounted on top of the root).
+fn nothing_on_top(guest: &Name, root: &OwnedFd) -> Result<(), Failed> {
+    match openat2::handle(root.as_fd(), Path::new(".."), Links::InRoot, true) {
+        Ok(above) => Ok(not_the_hosts(guest, &above)?),
+        // Then nothing below it can be opened either.
+        Err(rustix::io::Errno::NOSYS) => Ok(()),
+        Err(cause) => Err(Failed::Kernel(cause.into())),
+    }
+}
+
 fn identity(what: &OwnedFd) -> std::io::Result<(u64, u64)> {
     let facts = rustix::fs::fstat(what)?;
     Ok((facts.st_dev, facts.st_ino))

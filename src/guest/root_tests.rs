@@ -373,6 +373,31 @@ fn a_live_root_is_read_and_is_over_with_its_process() {
     assert_eq!(root.open_log(Path::new("/var/log/x")).unwrap_err().kind(), Kind::Unreachable);
 }
 
+/// liblxc's pivot_root(".", ".") leaves the host's root on top of the guest's until it is unmounted: `..` at the root leads
+/// there.
+#[test]
+fn the_instant_after_pivot_root_shows_nothing_of_the_host() {
+    let busybox = Path::new("/bin/busybox");
+    if !rustix::process::geteuid().is_root() || !busybox.exists() {
+        eprintln!("SKIPPED: a live root needs root and a static busybox");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    std::fs::create_dir_all(root.join("var/log")).unwrap();
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::copy(busybox, root.join("bin/busybox")).unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    symlink(format!("../../..{}", secret.display()), root.join("var/log/x")).unwrap();
+    let at = root.display();
+    let inside = format!("mount --bind {at} {at} && cd {at} && pivot_root . . && exec /bin/busybox sleep 60");
+    let (_sleeper, init) = Sleeper::start(&format!("exec unshare -m sh -c '{inside}'"));
+    let live = GuestRoot::live(&Name::new("web"), init, Path::new("/proc"));
+    let shown = live.map(|root| root.open_log(Path::new("/var/log/x")).map(content).map_err(|error| error.kind()));
+    assert_eq!(shown.map_err(|error| error.kind()), Err(Kind::Starting));
+}
+
 /// A FUSE mount whose server never answers; gone when dropped.
 struct DeadFuse {
     at: PathBuf,
@@ -424,6 +449,31 @@ fn a_dead_fuse_mount_hangs_a_thread_and_not_us() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(guest.root.hanging(), 0, "threads do not come back");
+}
+
+#[test]
+fn a_first_process_that_has_gone_to_a_dead_fuse_mount_hangs_a_thread_and_not_us() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, pipe) = (folder.path().join("fuse"), folder.path().join("pipe"));
+    std::fs::create_dir(&at).unwrap();
+    let Some(fuse) = DeadFuse::mount(&at) else {
+        eprintln!("SKIPPED: FUSE cannot be mounted here");
+        return;
+    };
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let (at, pipe) = (at.display(), pipe.display());
+    let inside = format!("exec 3<>{pipe}; pivot_root {at} {at}; read x <&3");
+    let (sleeper, init) = Sleeper::start(&format!("exec unshare -m sh -c '{inside}'"));
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let limit = Duration::from_millis(100);
+        let live = GuestRoot::live_within(&Name::new("web"), init, Path::new("/proc"), limit);
+        tell.send(live.map(drop).map_err(|error| error.kind()))
+    });
+    let live = told.recv_timeout(Duration::from_secs(5));
+    drop(fuse);
+    drop(sleeper);
+    assert_eq!(live, Ok(Err(Kind::Stuck)));
 }
 
 #[test]

@@ -24,6 +24,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(2);
 const LAST_LOOK: Duration = Duration::from_millis(250);
 /// Looks before a thing is left to the next scan (about 20 s in all).
 const LOOKS: u32 = 80;
+/// How long a look at a root may take: while one hangs, nobody else is discovered.
+const ROOT_PATIENCE: Duration = Duration::from_millis(250);
 /// Parents of payload cgroups that are watched.
 const PARENTS: usize = 64;
 
@@ -431,7 +433,7 @@ impl Witness {
     fn look_at_root(&mut self, key: &Key) {
         let again = self.starting.remove(key).unwrap_or_else(Again::new);
         let Some(run) = self.runs.get_mut(key) else { return };
-        let root = GuestRoot::live(&Name::new(&key.1), run.init, self.proc.root());
+        let root = GuestRoot::live_within(&Name::new(&key.1), run.init, self.proc.root(), ROOT_PATIENCE);
         match root.map_err(|error| error.kind()) {
             Err(Kind::Starting) => {
                 if let Some(later) = again.later() {
