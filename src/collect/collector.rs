@@ -95,6 +95,10 @@ impl Collector {
     /// # Errors
     /// The store cannot be read.
     pub fn start(config: Config, store: Arc<Store>, hub: Hub) -> Result<Self, Error> {
+        let mut config = config;
+        // Rotated files are held beside those that replace them: no owner gets more than a quarter of all descriptors.
+        let most = usize::try_from(crate::sys::descriptors::limit() / 8).unwrap_or(usize::MAX);
+        config.files_per_guest = config.files_per_guest.min(most.max(16));
         let very_first = store.get(Table::Known, STARTED)?.is_none();
         let configured: BTreeSet<Vec<u8>> = config.files.iter().map(FileSpec::key).collect();
         let mut known = BTreeSet::new();

@@ -8,7 +8,7 @@ use super::followed::{Followed, Found};
 use super::look::{Eye, at, compressed};
 use super::report::Health;
 use super::shelf::key;
-use super::tail::{GENERATIONS, Tail};
+use super::tail::Tail;
 use crate::guest::FileKind;
 use crate::store::Table;
 use std::collections::BTreeSet;
@@ -93,7 +93,7 @@ impl Eye<'_> {
         }
         for (_, mut file) in files {
             file.replaced = Some(self.now);
-            while tail.files.len() >= GENERATIONS {
+            while tail.files.len() >= self.generations() {
                 self.forget_oldest(tail);
             }
             tail.files.push_back(file);
@@ -156,7 +156,7 @@ impl Eye<'_> {
                 tail.has_current |= is_current;
                 tail.files.insert(index + number, file);
             }
-            while tail.files.len() > GENERATIONS {
+            while tail.files.len() > self.generations() {
                 self.forget_oldest(tail);
             }
         }
@@ -246,7 +246,7 @@ impl Eye<'_> {
             file.replaced = Some(self.now);
             tail.files.insert(before, file);
         }
-        while tail.files.len() > GENERATIONS {
+        while tail.files.len() > self.generations() {
             self.forget_oldest(tail);
         }
     }

@@ -228,11 +228,18 @@ impl Eye<'_> {
     /// Adds the file that the path names now.
     fn push(&self, tail: &mut Tail, file: Followed) {
         self.place.odd.store(file.odd, std::sync::atomic::Ordering::Relaxed);
-        while tail.files.len() >= GENERATIONS {
+        while tail.files.len() >= self.generations() {
             self.forget_oldest(tail);
         }
         tail.files.push_back(file);
         tail.has_current = true;
+    }
+
+    /// How many files one path may hold open: one while its owner holds many already, so that a guest with a thousand
+    /// files that are all rotated without end does not use up everybody's descriptors.
+    pub(super) fn generations(&self) -> usize {
+        let many = self.owner.open.load(std::sync::atomic::Ordering::Relaxed) >= self.config.files_per_guest;
+        if many { 1 } else { GENERATIONS }
     }
 
     /// There are too many files of this path at once: the oldest is given up, what is unread of it is lost.
@@ -243,7 +250,7 @@ impl Eye<'_> {
                 self.lost(unread, "its path named too many files at once");
                 tail.erased.push(file.inode);
             }
-            tail.health = Health::Restless(format!("more than {GENERATIONS} files at once"));
+            tail.health = Health::Restless("too many files at once".into());
         }
     }
 

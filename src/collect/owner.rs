@@ -12,7 +12,7 @@ use crate::sys::{Crew, Watch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -58,6 +58,8 @@ pub(super) struct Owner {
     pub(super) budget: Mutex<Budget>,
     pub(super) armed: Mutex<Option<Instant>>,
     pub(super) looking: Mutex<Option<Instant>>,
+    /// Files that its places hold open.
+    pub(super) open: AtomicUsize,
 }
 
 /// What only the thread that looks knows.
@@ -156,6 +158,7 @@ impl Owner {
             budget: Mutex::new(Budget::new(now)),
             armed: Mutex::default(),
             looking: Mutex::default(),
+            open: AtomicUsize::new(0),
         }
     }
 
@@ -192,8 +195,8 @@ impl Owner {
     /// Where the path is on the host, even where that folder is empty there.
     fn location(&self, path: &Path) -> String {
         match self.guest {
-            Some(_) => self.prefix.join(path.strip_prefix("/").unwrap_or(path)).to_string_lossy().into_owned(),
-            None => path.to_string_lossy().into_owned(),
+            Some(_) => printable(&self.prefix.join(path.strip_prefix("/").unwrap_or(path))),
+            None => printable(path),
         }
     }
 
@@ -201,7 +204,7 @@ impl Owner {
     pub(super) fn source(&self, path: &Path, label: &str) -> Source {
         Source {
             guest: self.guest.clone(),
-            path: path.to_string_lossy().into(),
+            path: printable(path).into(),
             location: self.location(path).into(),
             label: label.into(),
             origin: Origin::Log,
@@ -280,6 +283,12 @@ pub(super) fn alive_value(now: SystemTime) -> Vec<u8> {
 pub(super) fn alive_until(value: &[u8]) -> Option<SystemTime> {
     let millis = u64::from_le_bytes(value.try_into().ok()?);
     UNIX_EPOCH.checked_add(Duration::from_millis(millis))
+}
+
+/// A path as it is written into logs and alerts. Whoever makes a file chooses its name: a line end in it would forge a
+/// record of `alerts.log`, an escape sequence would talk to the reader's terminal.
+fn printable(path: &Path) -> String {
+    path.to_string_lossy().replace(char::is_control, "\u{FFFD}")
 }
 
 /// What the rows of an owner begin with.

@@ -113,7 +113,10 @@ impl Place {
         status.lag = tail.files.iter().map(|file| file.size.saturating_sub(file.pending.settled().position)).sum();
         status.files.clear();
         status.files.extend(tail.files.iter().filter(|f| f.file.is_some()).map(|file| (file.device, file.inode)));
+        let before = status.open;
         status.open = status.files.len();
+        self.owner.open.fetch_add(status.open, Ordering::Relaxed);
+        self.owner.open.fetch_sub(before, Ordering::Relaxed);
         status.health = match &tail.health {
             Health::Good if held => Health::Held,
             Health::Good if self.polled.load(Ordering::Relaxed) > 0 => Health::Polled,

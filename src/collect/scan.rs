@@ -277,6 +277,10 @@ impl Engine {
             if watches.iter().any(|(inode, _)| *inode == file.inode) {
                 continue;
             }
+            if file.odd {
+                all = false;
+                continue;
+            }
             use std::os::fd::AsFd;
             match self.hub.watch(descriptor.as_fd(), Interest::File, &self.bell, place.token) {
                 Ok(watch) => watches.push((file.inode, watch)),
@@ -319,6 +323,11 @@ impl Engine {
                 all = false;
                 continue;
             };
+            if opened.odd {
+                // Placing a watch may hang where a FUSE server is asked for permission, and the hub is everybody's.
+                all = false;
+                continue;
+            }
             let identity = (opened.meta.dev, opened.meta.ino);
             if let Some(watch) = watches.remove(folder).filter(|watch| watch.identity == identity) {
                 kept.insert(folder.to_owned(), watch);

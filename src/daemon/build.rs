@@ -99,6 +99,10 @@ pub fn run(places: &Places) -> Ended {
     for what in &config.later {
         tracing::warn!("the configuration asks for what hids does not do yet: {what}");
     }
+    let descriptors = crate::sys::descriptors::raise();
+    if descriptors < 4_096 {
+        tracing::warn!("only {descriptors} files may be open at once: raise the limit (ulimit -n, LimitNOFILE=)");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hids-lane").build();
     match runtime {
         Ok(runtime) => {

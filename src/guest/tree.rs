@@ -140,6 +140,8 @@ impl Meta {
 
 /// A time of the kernel's; guests may set any, also before 1970 and past the end of the clock.
 fn time(seconds: i64, nanoseconds: u32) -> SystemTime {
+    // Far enough from the end that a moment may be added to any: that would panic.
+    let seconds = seconds.clamp(-(1 << 40), 1 << 40);
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let base =
         if seconds < 0 { SystemTime::UNIX_EPOCH.checked_sub(whole) } else { SystemTime::UNIX_EPOCH.checked_add(whole) };

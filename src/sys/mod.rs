@@ -10,6 +10,7 @@ pub mod addresses;
 pub mod bell;
 pub mod board;
 pub mod crew;
+pub mod descriptors;
 pub mod filesystem;
 pub mod hostfile;
 pub mod inotify;

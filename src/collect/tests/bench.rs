@@ -285,11 +285,16 @@ impl Bench {
     }
 
     pub fn add_guest(&self, name: &str, lane: &Lane) {
+        self.add_guest_soon(name, lane);
+        self.settled();
+    }
+
+    /// As [`Bench::add_guest`], without waiting for the first look.
+    pub fn add_guest_soon(&self, name: &str, lane: &Lane) {
         let lxc_path = self.folder.path().join("lxc");
         let rootfs = Rootfs::parse(&format!("dir:{}", lxc_path.join(name).join("rootfs").display()));
         let root = GuestRoot::at_rest(&Name::new(name), &lxc_path, name, &rootfs).unwrap();
         self.collector().add(Joining::for_tests(name, &lxc_path, &root, lane.intake.clone().unwrap())).unwrap();
-        self.settled();
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bench;
 mod formats;
+mod hostile;
 mod model;
 mod restart;
 mod rotation;
