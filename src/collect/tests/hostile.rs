@@ -119,7 +119,7 @@ fn a_fuse_server_that_goes_silent_while_its_file_is_watched_hangs_nobody_else() 
         std::thread::sleep(Duration::from_millis(300));
         append(&good_root.join("var/log/good.log"), b"line\n");
         let end = Instant::now() + Duration::from_secs(5);
-        while other.count() == 0 && Instant::now() < end {
+        while other.texts().is_empty() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
         other.texts()
