@@ -24,6 +24,9 @@ use tokio::sync::{mpsc, watch};
 /// Lines judged before the neighbours get their turn: below a millisecond at the usual speed.
 const SLICE: usize = 64;
 
+/// A slice ends early when it has taken so long: a guest may write the lines that cost most.
+const SLICE_TIME: Duration = Duration::from_millis(1);
+
 /// How often at most the part of the memory that survives a restart is written out.
 const EXPORT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -125,19 +128,25 @@ impl Lane {
         let nanos = unix.subsec_nanos();
         let source = source_number(&batch);
         let mut offers = Vec::new();
-        for slice in batch.lines.chunks(SLICE) {
+        let mut lines = batch.lines.iter().peekable();
+        while lines.peek().is_some() {
             let mut counts = Counts::default();
-            for line in slice {
+            let begun = Instant::now();
+            for line in lines.by_ref().take(SLICE) {
                 let at = At { arrival, nanos, own_host: &own_host };
-                if !self.hand.take(&batch, source, line) {
+                if self.hand.take(&batch, source, line) {
+                    let judged =
+                        catch_unwind(AssertUnwindSafe(|| self.line(&batch, line, at, &mut counts, &mut offers)));
+                    if judged.is_err() {
+                        counts.skipped += 1;
+                        self.tell_skipped(&batch, line, "judging a line went wrong");
+                    }
+                } else {
                     counts.skipped += 1;
                     self.tell_skipped(&batch, line, "judging a line ended hids twice");
-                    continue;
                 }
-                let judged = catch_unwind(AssertUnwindSafe(|| self.line(&batch, line, at, &mut counts, &mut offers)));
-                if judged.is_err() {
-                    counts.skipped += 1;
-                    self.tell_skipped(&batch, line, "judging a line went wrong");
+                if begun.elapsed() > SLICE_TIME {
+                    break;
                 }
             }
             if batch.freshness != Freshness::Again {
