@@ -19,19 +19,38 @@ pub enum Place {
     },
 }
 
-/// Takes a location apart.
+/// Takes a location apart. The upper layer of an overlay (`LXC_PATH/NAME/delta0`) is the guest's to write as much as
+/// `rootfs` is, and so is whatever a glob in that place may match: read as a file of the host's, a link in it would lead
+/// to the host's own files.
 pub fn place(location: &str, lxc_paths: &[String]) -> Place {
+    if !location.starts_with('/') {
+        return Place::Host(location.to_owned());
+    }
+    let parts = plain(location);
     for lxc_path in lxc_paths {
-        let lxc_path = lxc_path.trim_end_matches('/');
-        if let Some(below) = location.strip_prefix(lxc_path).and_then(|rest| rest.strip_prefix('/'))
-            && let Some((name, rest)) = below.trim_start_matches('/').split_once('/')
-            && let Some(path) = rest.trim_start_matches('/').strip_prefix("rootfs/")
+        let above = plain(lxc_path);
+        if let Some([name, layer, path @ ..]) = parts.strip_prefix(above.as_slice())
+            && !path.is_empty()
+            && (*layer == "rootfs" || layer.starts_with("delta") || layer.contains(['*', '?', '[']))
         {
-            let path = format!("/{}", path.trim_start_matches('/'));
-            return Place::Guest { lxc_path: lxc_path.to_owned(), name: name.to_owned(), path };
+            let lxc_path = lxc_path.trim_end_matches('/').to_owned();
+            return Place::Guest { lxc_path, name: (*name).to_owned(), path: format!("/{}", path.join("/")) };
         }
     }
     Place::Host(location.to_owned())
+}
+
+/// The components of a path, without those that say nothing.
+fn plain(path: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -53,5 +72,23 @@ mod tests {
         assert_eq!(place("/var/log/secure", &paths), Place::Host("/var/log/secure".into()));
         assert_eq!(place("/var/lib/lxc/a/config", &paths), Place::Host("/var/lib/lxc/a/config".into()));
         assert_eq!(place("/var/lib/lxcfs/a/rootfs/x", &paths), Place::Host("/var/lib/lxcfs/a/rootfs/x".into()));
+    }
+
+    #[test]
+    fn no_spelling_makes_a_guests_file_the_hosts() {
+        let paths = ["/var/lib/lxc".to_owned()];
+        for location in [
+            "/var/lib/lxc/web/rootfs/var/log/auth.log",
+            "/var/lib/lxc/./web//rootfs/var/log/auth.log",
+            "/var/lib/../lib/lxc/web/x/../rootfs/var/log/auth.log",
+            "/var/lib/lxc/web/delta0/var/log/auth.log",
+            "/var/lib/lxc/web/root*/var/log/auth.log",
+            "/var/lib/lxc/web/*/var/log/auth.log",
+        ] {
+            assert_eq!(place(location, &paths), guest("web", "/var/log/auth.log"), "{location}");
+        }
+        assert_eq!(place("/var/lib/lxc/web/web.log", &paths), Place::Host("/var/lib/lxc/web/web.log".into()));
+        assert_eq!(place("/var/lib/lxc/*/*.log", &paths), Place::Host("/var/lib/lxc/*/*.log".into()));
+        assert_eq!(place("var/lib/lxc/web/rootfs/x", &paths), Place::Host("var/lib/lxc/web/rootfs/x".into()));
     }
 }

@@ -29,7 +29,9 @@ pub const STORM_WINDOW: Duration = Duration::from_millis(250);
 /// Between two reads there is at least this much time. What comes after a silence is read at once; of a flood the kernel
 /// joins equal events meanwhile, so one busy log costs a thousand events a second at most.
 const REST: Duration = Duration::from_millis(1);
-const BUFFER: usize = 64 * 1024;
+/// Room for some 4,000 events with the longest names: a guest that makes files as fast as it can must not fill the kernel's
+/// queue (16,384 events) between two reads, since an overflow makes everybody look again.
+const BUFFER: usize = 1 << 20;
 const STOP: u64 = u64::MAX;
 const INOTIFY: u64 = u64::MAX - 1;
 
