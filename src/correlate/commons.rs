@@ -5,8 +5,8 @@
 //! commons find is an alert of its own, beside the lane's.
 
 use super::book::Book;
-use super::history::Now;
 use super::judge::{Judgement, previous};
+use super::said::Now;
 use super::state::State;
 use super::walk::{Outcome, Walk};
 use crate::decode::Decoded;
@@ -115,6 +115,24 @@ impl Commons {
         let old = std::mem::replace(&mut self.state, State::new(&book, book.rules.commons));
         self.state = old.adopt(&self.book, &book, book.rules.commons, shared);
         self.book = book;
+    }
+
+    /// A number that moves whenever what [`Self::export`] gives has changed.
+    pub fn changes(&self) -> u64 {
+        self.state.changes.wrapping_add(self.state.seen.changes())
+    }
+
+    /// What must survive a restart, as bytes, like that of a [`Judge`](super::Judge).
+    pub fn export(&self) -> Vec<u8> {
+        super::keep::export(&self.state)
+    }
+
+    /// Takes over what was exported, in addition to what is remembered.
+    ///
+    /// # Errors
+    /// The bytes are no whole export; nothing is taken over then.
+    pub fn import(&mut self, bytes: &[u8]) -> Result<(), super::keep::Damaged> {
+        super::keep::import(&mut self.state, bytes)
     }
 
     /// Forgets everything.

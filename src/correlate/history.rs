@@ -3,147 +3,16 @@
 //! Every event with a final rule above level 0 takes its place in the order of all events, since the marks on it and its
 //! share of the limit count; what it said is kept only if some rule may ask for it.
 
-use crate::decode::{Category, Decoded};
-use crate::event::{Event, Field, Value};
+use super::list::{List, hash};
+use super::said::{Memory, Now, Text};
 use crate::rules::{Demand, Links, Rule, RuleSet};
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// No text is kept of an event.
 const NOTHING: u32 = u32::MAX;
 
 /// As many events leave together when the limit is exceeded.
 const LEAVING: usize = 10;
-
-/// The texts of an event that counting rules compare, by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Text {
-    SourceIp,
-    Id,
-    User,
-    Host,
-    SourcePort,
-    DestinationPort,
-    Url,
-}
-
-const TEXTS: usize = 7;
-
-const FIELDS: [(Text, Field); 6] = [
-    (Text::SourceIp, Field::SrcIp),
-    (Text::Id, Field::Id),
-    (Text::User, Field::DstUser),
-    (Text::SourcePort, Field::SrcPort),
-    (Text::DestinationPort, Field::DstPort),
-    (Text::Url, Field::Url),
-];
-
-/// The current event, as counting rules see it.
-#[derive(Clone, Copy)]
-pub(super) struct Now<'a> {
-    pub event: &'a Event<'a>,
-    pub decoded: &'a Decoded,
-    /// `None`: a forwarded alert, which is of no category that a rule searches.
-    pub category: Option<Category>,
-}
-
-impl<'a> Now<'a> {
-    pub(super) fn new(event: &'a Event<'a>, decoded: &'a Decoded) -> Self {
-        let category = decoded.forced_rule.is_none().then_some(decoded.category);
-        Self { event, decoded, category }
-    }
-
-    pub(super) fn text(&self, text: Text) -> Option<&'a [u8]> {
-        match FIELDS.iter().find(|(known, _)| *known == text) {
-            Some((_, field)) => self.decoded.fields.get(*field, self.event.full),
-            None => Some(self.host()),
-        }
-    }
-
-    fn host(&self) -> &'a [u8] {
-        self.decoded.forced_location.as_deref().unwrap_or_else(|| self.event.host())
-    }
-
-    fn full_log(&self) -> &'a [u8] {
-        self.decoded.forced_log.clone().map_or(self.event.full, |span| &self.event.full[span])
-    }
-}
-
-/// Where one text of a remembered event lies.
-#[derive(Debug, Clone, Copy, Default)]
-enum Part {
-    #[default]
-    Absent,
-    /// In the line.
-    Line(u32, u32),
-    /// In the texts beside it.
-    Beside(u32, u32),
-}
-
-/// What an event said.
-#[derive(Debug)]
-pub(super) struct Memory {
-    /// The full line, as alerts show it.
-    pub line: Arc<[u8]>,
-    /// Texts that stand nowhere in the line.
-    beside: Box<[u8]>,
-    parts: [Part; TEXTS],
-    /// The shortened log within the line.
-    log: (u32, u32),
-    pub category: Option<Category>,
-    /// Id of its final rule.
-    rule: u32,
-}
-
-impl Memory {
-    fn new(now: &Now<'_>, rule: u32) -> Self {
-        let line = now.full_log();
-        let base = now.decoded.forced_log.as_ref().map_or(0, |span| span.start);
-        let mut beside = Vec::new();
-        let mut parts = [Part::Absent; TEXTS];
-        let inside = |start: usize, end: usize| {
-            let (start, end) = (start.checked_sub(base)?, end.checked_sub(base)?);
-            (start <= end && end <= line.len()).then_some(Part::Line(start as u32, end as u32))
-        };
-        let mut keep = |text: &[u8]| {
-            let start = beside.len() as u32;
-            beside.extend_from_slice(text);
-            Part::Beside(start, beside.len() as u32)
-        };
-        for (text, field) in FIELDS {
-            let Some(value) = now.decoded.fields.value(field) else { continue };
-            let here = match value {
-                Value::Span(span) => inside(span.start, span.end),
-                _ => None,
-            };
-            parts[text as usize] = here.unwrap_or_else(|| keep(value.bytes(now.event.full)));
-        }
-        let header = match (&now.decoded.forced_location, &now.event.header.host) {
-            (None, Some(span)) => inside(span.start, span.end),
-            _ => None,
-        };
-        parts[Text::Host as usize] = header.unwrap_or_else(|| keep(now.host()));
-        let log = &now.event.header.log;
-        let log = match inside(log.start, log.end) {
-            Some(Part::Line(start, end)) => (start, end),
-            _ => (0, line.len() as u32),
-        };
-        Self { line: line.into(), beside: beside.into(), parts, log, category: now.category, rule }
-    }
-
-    pub(super) fn text(&self, text: Text) -> Option<&[u8]> {
-        match self.parts[text as usize] {
-            Part::Absent => None,
-            Part::Line(start, end) => self.line.get(start as usize..end as usize),
-            Part::Beside(start, end) => self.beside.get(start as usize..end as usize),
-        }
-    }
-
-    pub(super) fn log(&self) -> &[u8] {
-        self.line.get(self.log.0 as usize..self.log.1 as usize).unwrap_or_default()
-    }
-}
 
 /// One event in the order of all events.
 #[derive(Debug, Clone, Copy)]
@@ -155,73 +24,6 @@ pub(super) struct Entry {
     memory: u32,
     /// Hash of its source address, so that most events are passed over without a look at what they said.
     pub source: u32,
-}
-
-/// The hash of a source address; 0 without one. Any hash will do: it only saves comparisons.
-pub(super) fn hash(address: Option<&[u8]>) -> u32 {
-    let fold = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619);
-    address.map_or(0, |address| address.iter().fold(2_166_136_261, fold) | 1)
-}
-
-/// One list: numbers of events, oldest first, and how many of them have a source address of some hash.
-#[derive(Debug, Clone, Default)]
-pub(super) struct List {
-    numbers: VecDeque<u64>,
-    /// By the low bits of the hash; a power of two, at least as many as there are numbers.
-    counts: Vec<u32>,
-}
-
-impl List {
-    /// The numbers, oldest first.
-    pub(super) fn numbers(&self) -> &VecDeque<u64> {
-        &self.numbers
-    }
-
-    /// Tells whether more than so many events may have a source address of this hash. A no is certain, so a flood from
-    /// ever new addresses is not searched for the sake of each.
-    pub(super) fn may_hold(&self, source: u32, more_than: u32) -> bool {
-        self.place(source).is_some_and(|place| self.counts[place] > more_than)
-    }
-
-    fn place(&self, source: u32) -> Option<usize> {
-        // The low bits of a product depend on few of the factors' bits, so the high ones are folded in.
-        let mixed = source ^ source >> 15;
-        (!self.counts.is_empty()).then(|| mixed as usize & (self.counts.len() - 1))
-    }
-
-    /// Adds the newest event; `source_of` gives the hash of an event already in the list.
-    fn push(&mut self, number: u64, source: u32, source_of: impl Fn(u64) -> u32) {
-        self.numbers.push_back(number);
-        if self.numbers.len() > self.counts.len() {
-            self.counts = vec![0; self.numbers.len().next_power_of_two().max(16) * 2];
-            for at in 0..self.numbers.len() - 1 {
-                self.count(source_of(self.numbers[at]));
-            }
-        }
-        self.count(source);
-    }
-
-    fn count(&mut self, source: u32) {
-        if let Some(place) = self.place(source) {
-            self.counts[place] += 1;
-        }
-    }
-
-    /// Takes the oldest event out.
-    fn pop(&mut self, source: u32) {
-        if self.numbers.pop_front().is_some()
-            && let Some(place) = self.place(source)
-        {
-            self.counts[place] = self.counts[place].saturating_sub(1);
-        }
-    }
-
-    fn clear(&mut self) {
-        if !self.numbers.is_empty() {
-            self.numbers.clear();
-            self.counts.clear();
-        }
-    }
 }
 
 /// All earlier events of one judge.
@@ -306,7 +108,7 @@ impl History {
     }
 
     fn keep(&mut self, memory: Memory) -> u32 {
-        self.bytes += memory.line.len() + memory.beside.len();
+        self.bytes += memory.size();
         match self.free.pop() {
             Some(slot) => {
                 self.memories[slot as usize] = Some(memory);
@@ -328,8 +130,8 @@ impl History {
         if let Some(list) = links.sid {
             let list = &mut sids[list as usize];
             list.push(number, entry.source, source_of);
-            if list.numbers.len() > self.sid_events {
-                leaving = list.numbers.front().copied();
+            if list.numbers().len() > self.sid_events {
+                leaving = list.numbers().front().copied();
                 list.pop(leaving.map_or(0, source_of));
             }
         }
@@ -358,7 +160,7 @@ impl History {
 
     fn forget(&mut self, slot: u32) {
         if let Some(memory) = self.memories.get_mut(slot as usize).and_then(Option::take) {
-            self.bytes -= memory.line.len() + memory.beside.len();
+            self.bytes -= memory.size();
             self.free.push(slot);
         }
     }
@@ -381,7 +183,7 @@ impl History {
             self.forget(slot);
             // An event enters all its lists when it enters the order, so it is the first of each that still has it.
             for list in self.sids.iter_mut().chain(&mut self.groups) {
-                while list.numbers.front() == Some(&number) {
+                while list.numbers().front() == Some(&number) {
                     list.pop(source);
                 }
             }

@@ -2,8 +2,8 @@
 
 use super::book::Book;
 use super::commons::Offer;
-use super::history::Now;
 use super::routes::Routes;
+use super::said::Now;
 use super::state::{Shown, State};
 use super::verdict::{Previous, Verdict};
 use super::walk::{Outcome, Walk};

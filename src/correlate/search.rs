@@ -1,6 +1,8 @@
 //! The search through earlier events (spec/rules.md 8.2 to 8.4).
 
-use super::history::{History, List, Now, Text, hash};
+use super::history::History;
+use super::list::{List, hash};
+use super::said::{Now, Text};
 use crate::pattern::Subject;
 use crate::rules::{Counted, Counting, Relations};
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The walk through the tree of rules (spec/rules.md 6.1, 9.1), and what follows it (9.2).
 
-use super::history::{LinksOf, Now};
+use super::history::LinksOf;
+use super::said::Now;
 use super::search::{Wanted, search};
 use super::state::{Shown, State};
 use crate::decode::{self, Category, fts};

@@ -211,40 +211,54 @@ pub(super) fn read(
 
 /// What makes sense only when the whole rule has been read.
 fn check(written: &attributes::Written, draft: &mut Draft, findings: &mut Findings<'_>) {
-    let counts = draft.correlation.counts();
-    let differs = draft.conditions.check_diff;
-    if draft.facts.frequency > 0 && !counts && !differs {
-        findings.error(draft.head, "frequency without anything to count", "add if_matched_sid or if_matched_group");
-    }
-    if !counts && !differs && (!draft.correlation.relations.is_empty() || draft.correlation.global) {
-        let message = "same_*, different_* and global_frequency need something to count";
-        findings.error(draft.head, message, "add if_matched_sid or if_matched_group");
-    }
-    if counts && differs {
-        findings.warning(draft.head, "check_diff switches all counting off", "");
-    } else if counts {
-        if draft.facts.level == 0 {
-            findings.warning(draft.head, "a counting rule of level 0 never matches", "");
-        }
-        let list = if draft.correlation.sid.is_some() { "if_matched_sid" } else { "if_matched_group" };
-        let unread = [
-            (&draft.correlation.regex.as_ref().map(|(_, span)| *span), "if_matched_regex"),
-            (&draft.correlation.group.as_ref().map(|(_, _, span)| *span), "if_matched_group"),
-        ];
-        for (span, name) in unread {
-            let Some(span) = *span else { continue };
-            let several = draft.correlation.sid.is_some() || name == "if_matched_regex";
-            if several && list != name && (draft.correlation.sid.is_some() || draft.correlation.group.is_some()) {
-                findings.warning(span, format!("{list} decides what is counted; {name} does not"), "");
-            }
-        }
-    }
-    if draft.correlation.relations.has(Relations::DIFFERENT_SOURCE_IP) {
-        findings.warning(draft.head, "different_srcip has no effect", "");
-    }
     draft.conditions.extra |= draft.conditions.maxsize > 0;
+    if findings.broken {
+        // What follows would blame what is missing because it was refused.
+        return;
+    }
+    let head = draft.head;
+    if draft.correlation.counts() {
+        check_counting(draft, findings);
+    } else if !draft.conditions.check_diff {
+        let help = "add if_matched_sid or if_matched_group";
+        if draft.facts.frequency > 0 {
+            findings.error(head, "frequency without anything to count", help);
+        }
+        if !draft.correlation.relations.is_empty() || draft.correlation.global {
+            findings.error(head, "same_*, different_* and global_frequency need something to count", help);
+        }
+    }
     if written.noalert_off {
         let help = "the attribute's presence switches it on, whatever its value; remove it to switch it off";
-        findings.warning(draft.head, "noalert is on", help);
+        findings.warning(head, "noalert is on", help);
+    }
+}
+
+/// What a counting rule asks in vain.
+fn check_counting(draft: &Draft, findings: &mut Findings<'_>) {
+    let Correlation { sid, group, regex, relations, .. } = &draft.correlation;
+    if draft.conditions.check_diff {
+        findings.warning(draft.head, "check_diff switches all counting off", "");
+        return;
+    }
+    if draft.facts.level == 0 {
+        findings.warning(draft.head, "a counting rule of level 0 never matches", "");
+    }
+    let decisive = match (sid, group) {
+        (Some(_), _) => Some("if_matched_sid"),
+        (None, Some(_)) => Some("if_matched_group"),
+        (None, None) => None,
+    };
+    let in_vain = [
+        (group.as_ref().filter(|_| sid.is_some()).map(|(_, _, span)| *span), "if_matched_group"),
+        (regex.as_ref().map(|(_, span)| *span), "if_matched_regex"),
+    ];
+    for (span, name) in in_vain {
+        if let (Some(span), Some(decisive)) = (span, decisive) {
+            findings.warning(span, format!("{decisive} decides what is counted; {name} does not"), "");
+        }
+    }
+    if relations.has(Relations::DIFFERENT_SOURCE_IP) {
+        findings.warning(draft.head, "different_srcip has no effect", "");
     }
 }

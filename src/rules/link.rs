@@ -14,6 +14,12 @@ use std::sync::Arc;
 
 pub(super) use finish::finish;
 
+/// Rules that stand below one another at most; judges go down the tree by calling themselves.
+const DEEPEST: usize = 100;
+/// Places in the tree at most. Each `if_level` rule hangs under nearly all places before it, so a few of them double
+/// the tree again and again.
+const MOST_PLACES: usize = 500_000;
+
 /// A rule in the tree under construction. All its nodes share it.
 #[derive(Debug)]
 struct Linked {
@@ -106,7 +112,7 @@ impl Linker {
             _ => {}
         }
         let places = if root { vec![Place::Root] } else { self.places(&mut draft, source, diagnostics) };
-        if places.is_empty() {
+        if places.is_empty() || !self.has_room(&places, &draft, source, diagnostics) {
             self.leave_out(id);
             return;
         }
@@ -141,6 +147,26 @@ impl Linker {
                 self.feed(rule);
             }
         }
+    }
+
+    /// Tells whether the tree may grow by these places.
+    fn has_room(&self, places: &[Place], draft: &Draft, source: &Arc<Source>, diagnostics: &mut Diagnostics) -> bool {
+        let depth = |place: &Place| {
+            let above = match place {
+                Place::Root => None,
+                Place::Under(node) => Some(*node),
+            };
+            std::iter::successors(above, |node| self.nodes[*node].parent).count()
+        };
+        let message = if places.iter().any(|place| depth(place) > DEEPEST) {
+            format!("rule {} stands more than {DEEPEST} rules below its root", draft.id)
+        } else if self.nodes.len() + places.len() > MOST_PLACES {
+            format!("rule {} would give the rules more than {MOST_PLACES} places in all", draft.id)
+        } else {
+            return true;
+        };
+        diagnostics.push(Diagnostic::error(source, draft.head, message));
+        false
     }
 
     /// Puts a node in front of the first sibling whose level is lower now, else to the end.

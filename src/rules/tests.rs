@@ -184,3 +184,20 @@ fn what_a_rule_requires() {
     );
     assert_eq!(book.rules.parents(5_712), [5_710]);
 }
+
+#[test]
+fn the_tree_is_bounded() {
+    let chain: String = (100..300)
+        .map(|id| format!("<rule id=\"{id}\" level=\"1\"><if_sid>{}</if_sid></rule>", (id - 1).max(1)))
+        .collect();
+    let chain = chain.replacen("<if_sid>99<", "<if_sid>1<", 1);
+    let errors = errors(&chain);
+    assert_eq!(errors.len(), 100, "{errors:?}");
+    assert_eq!(errors[0], "rule 200 stands more than 100 rules below its root");
+    assert_eq!(errors[1], "rule 201 hangs under rule 200, which was left out");
+    let doubling: String =
+        (100..130).map(|id| format!("<rule id=\"{id}\" level=\"9\"><if_level>1</if_level></rule>")).collect();
+    let (errors, warnings) = found(&doubling);
+    assert!(errors[0].ends_with("would give the rules more than 500000 places in all"), "{errors:?}");
+    assert_eq!(warnings.len(), 30);
+}

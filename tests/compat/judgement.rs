@@ -49,6 +49,9 @@ fn book(decoders: &Path, rules: &[PathBuf], lists: Lists) -> (Arc<Book>, Vec<Str
         files.push(file);
     }
     let (rules, found) = RuleSet::compile(files, &decoders, &rules::Options::default(), lists);
+    if std::env::var_os("SHOW").is_some() {
+        found.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
+    }
     complain(found, Severity::Error, &mut told);
     (Arc::new(Book { decoders, rules, options: Default::default() }), told)
 }

@@ -2,7 +2,7 @@
 
 use super::{Context, Correlation, Draft, Findings, Relations};
 use crate::decode::Category;
-use crate::diag::Span;
+use crate::diag::{Source, Span};
 use crate::event::Field;
 use crate::pattern::{Language, Pattern};
 use crate::rules::builtin::Builtin;
@@ -18,16 +18,30 @@ const TEXT_LIMIT: usize = 2_048;
 const REFERENCES: usize = 9;
 
 /// The joined texts of an element that may be repeated, and where the first one stands.
-#[derive(Debug, Default, Clone)]
-struct Text {
+#[derive(Default, Clone)]
+struct Text<'a> {
     text: String,
     span: Option<Span>,
+    pieces: Vec<&'a Element>,
 }
 
-impl Text {
-    fn add(&mut self, element: &Element) {
+impl<'a> Text<'a> {
+    fn add(&mut self, element: &'a Element) {
         self.text.push_str(&element.text);
         self.span.get_or_insert(element.span);
+        self.pieces.push(element);
+    }
+
+    /// Where the byte `offset` of the joined text stands in the file.
+    fn place(&self, source: &Source, offset: Option<usize>) -> Option<Span> {
+        let mut rest = offset?;
+        for element in &self.pieces {
+            if rest < element.text.len() {
+                return Some(element.place(source, rest));
+            }
+            rest -= element.text.len();
+        }
+        None
     }
 
     fn take(self) -> Option<(String, Span)> {
@@ -37,15 +51,15 @@ impl Text {
 
 /// What is joined over several elements before it means anything.
 #[derive(Default)]
-struct Joined {
-    os: [Text; PAIRS],
-    pcre2: [Text; PAIRS],
-    action: Text,
-    sid: Text,
-    group_parent: Text,
-    level: Text,
-    matched_group: Text,
-    matched_regex: Text,
+struct Joined<'a> {
+    os: [Text<'a>; PAIRS],
+    pcre2: [Text<'a>; PAIRS],
+    action: Text<'a>,
+    sid: Text<'a>,
+    group_parent: Text<'a>,
+    level: Text<'a>,
+    matched_group: Text<'a>,
+    matched_regex: Text<'a>,
     relations: Relations,
     not_same: Option<(String, Span)>,
 }
@@ -64,11 +78,11 @@ pub(super) fn read(rule: &doc::Rule, context: &Context<'_>, draft: &mut Draft, f
     finish(joined, draft, findings);
 }
 
-fn read_one(
-    element: &Element,
+fn read_one<'a>(
+    element: &'a Element,
     context: &Context<'_>,
     draft: &mut Draft,
-    joined: &mut Joined,
+    joined: &mut Joined<'a>,
     findings: &mut Findings<'_>,
 ) {
     // Five names are compared exactly by OSSEC (spec/rules.md 3.5).
@@ -106,7 +120,7 @@ fn read_one(
         "if_sid" => joined.sid.add(element),
         "if_group" => joined.group_parent.add(element),
         "if_level" => joined.level.add(element),
-        "category" => match category(text) {
+        "category" => match Category::from_word(text).filter(|category| *category != Category::HostInformation) {
             Some(category) => draft.category = category,
             None => findings.error(
                 span,
@@ -237,7 +251,7 @@ fn ignored_attributes(element: &Element, findings: &mut Findings<'_>) {
 }
 
 /// Compiles what was joined.
-fn finish(joined: Joined, draft: &mut Draft, findings: &mut Findings<'_>) {
+fn finish(joined: Joined<'_>, draft: &mut Draft, findings: &mut Findings<'_>) {
     draft.parents.sid = joined.sid.take();
     draft.parents.group = joined.group_parent.take();
     draft.parents.level = joined.level.take();
@@ -285,28 +299,16 @@ fn warn_of_geo(
     }
 }
 
-fn compile(text: Text, language: Language, name: &str, findings: &mut Findings<'_>) -> Option<Pattern> {
-    let (text, span) = text.take()?;
-    match Pattern::compile(language, &text) {
+fn compile(text: Text<'_>, language: Language, name: &str, findings: &mut Findings<'_>) -> Option<Pattern> {
+    let span = text.span?;
+    match Pattern::compile(language, &text.text) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
-            findings.error(span, format!("<{name}>: {error}"), "");
+            let place = text.place(findings.source, error.offset()).unwrap_or(span);
+            findings.error(place, format!("<{name}>: {error}"), "");
             None
         }
     }
-}
-
-fn category(text: &str) -> Option<Category> {
-    Some(match text {
-        "syslog" => Category::Syslog,
-        "firewall" => Category::Firewall,
-        "ids" => Category::Ids,
-        "web-log" => Category::Web,
-        "squid" => Category::Squid,
-        "windows" => Category::Windows,
-        "ossec" => Category::Ossec,
-        _ => return None,
-    })
 }
 
 /// `<field name="N">os_regex</field>`
@@ -320,7 +322,8 @@ fn field(element: &Element, draft: &mut Draft, findings: &mut Findings<'_>) {
             return findings.error(element.span, format!("<field> has no attribute `{spare}`"), "name is known");
         }
     };
-    let text = Text { text: element.text.clone(), span: Some(element.span) };
+    let mut text = Text::default();
+    text.add(element);
     if let Some(pattern) = compile(text, Language::OsRegex, "field", findings) {
         draft.conditions.fields.push((name, pattern));
     }
@@ -349,7 +352,7 @@ fn list(element: &Element, context: &Context<'_>, draft: &mut Draft, findings: &
                 ),
             },
             "check_value" => {
-                let text = Text { text: attribute.value.clone(), span: Some(attribute.span) };
+                let text = Text { text: attribute.value.clone(), span: Some(attribute.span), pieces: Vec::new() };
                 value = compile(text, Language::OsMatch, "list", findings);
             }
             other => findings.error(attribute.span, format!("<list> has no attribute `{other}`"), ""),
