@@ -3,6 +3,7 @@
 use super::build::Daemon;
 use crate::guest;
 use crate::metrics::Registry;
+use crate::pattern;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -45,6 +46,8 @@ pub fn register(registry: &Registry, daemon: &Arc<Daemon>) {
         }
         let help = "Bytes that wait in a queue.";
         scrape.gauge("hids_queue_bytes", help, &[("queue", "lanes")], daemon.roster.waiting_bytes() as f64);
+        let help = "Searches that a pattern gave up at its step limit; they count as no match.";
+        scrape.counter("hids_pattern_given_up_total", help, &[], pattern::given_up() as f64);
         let loaded = daemon.loaded.load();
         let successful = f64::from(u8::from(loaded.1.is_none()));
         let help = "Whether the last attempt to load configuration and rules succeeded.";
