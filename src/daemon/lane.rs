@@ -139,6 +139,8 @@ impl Lane {
                         catch_unwind(AssertUnwindSafe(|| self.line(&batch, line, at, &mut counts, &mut offers)));
                     if judged.is_err() {
                         counts.skipped += 1;
+                        // What was half done in its memory must not spoil every line to come.
+                        self.judge.forget();
                         self.tell_skipped(&batch, line, "judging a line went wrong");
                     }
                 } else {
