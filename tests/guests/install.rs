@@ -282,13 +282,17 @@ impl Daemon<'_> {
 
 impl Drop for Daemon<'_> {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if std::thread::panicking() {
+            for list in ["guests", "sources", "blocks"] {
+                let out = self.install.ask(&[list, "list"]);
+                eprintln!("--- hids {list} list: {}\n{}", out.status, String::from_utf8_lossy(&out.stdout));
+            }
             let said = fs::read_to_string(&self.said).unwrap_or_default();
             let last: Vec<&str> = said.lines().rev().take(40).collect();
             eprintln!("--- the last words of hids:");
             last.iter().rev().for_each(|line| eprintln!("{line}"));
         }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
