@@ -160,7 +160,7 @@ async fn life(config: Config) -> Ended {
             },
             () = daemon.discovery.ready(), if !found && changes.is_empty() => found = true,
             _ = settling.tick(), if waiting && found => {
-                if changes.is_empty() && daemon.roster.settled() {
+                if changes.is_empty() && daemon.roster.settled(&daemon.discovery.snapshot().guests) {
                     waiting = false;
                     daemon.is_ready();
                 }

@@ -150,9 +150,13 @@ impl Roster {
         }
     }
 
-    /// Are all changes dealt with that were told so far, and all files found that they brought?
-    pub fn settled(&self) -> bool {
-        self.under_way.load(Ordering::Acquire) == 0 && self.collector.settled()
+    /// Is everybody of a fleet known here, all that was told of them dealt with, and every file found?
+    pub fn settled(&self, fleet: &[Arc<Guest>]) -> bool {
+        let known = {
+            let entries = locked(&self.entries);
+            fleet.iter().all(|guest| entries.contains_key(&guest.name))
+        };
+        known && self.under_way.load(Ordering::Acquire) == 0 && self.collector.settled()
     }
 
     /// Follows the files of a running guest, through the root that its first process has now.
