@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Losses of one location of one owner are told once in so many seconds; they are all counted.
+const TELL_AGAIN: u64 = 10;
+
 /// How a followed file is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Health {
@@ -120,9 +123,20 @@ pub(super) struct Counters {
     pub(super) cut: AtomicU64,
     pub(super) read: AtomicU64,
     last_event: AtomicU64,
+    /// When a loss was told last, in seconds since 1970.
+    told: AtomicU64,
 }
 
 impl Counters {
+    /// Tells whether a loss may be told again: a guest can lose as much and as often as it likes, and must not fill the
+    /// service's log with it.
+    pub(super) fn may_tell(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        let last = self.told.load(Ordering::Relaxed);
+        let long_ago = now.abs_diff(last) >= TELL_AGAIN;
+        long_ago && self.told.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     pub(super) fn add(counter: &AtomicU64, by: u64) {
         if by > 0 {
             counter.fetch_add(by, Ordering::Relaxed);
@@ -151,5 +165,19 @@ impl Counters {
             read_bytes: self.read.load(Ordering::Relaxed),
             last_event: self.last_event(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_without_end_are_told_now_and_then() {
+        let counters = Counters::default();
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(1_709_726_400 + seconds);
+        let told = (0..1_000).filter(|step| counters.may_tell(at(step / 50))).count();
+        assert_eq!(told, 2);
+        assert!(counters.may_tell(at(0)), "the clock was put back");
     }
 }

@@ -356,7 +356,9 @@ pub(super) fn tell_lost(source: &Source, counters: [&Counters; 2], bytes: u64, w
         for counters in counters {
             Counters::add(&counters.lost, bytes);
         }
-        tracing::warn!("collect: {}: at least {bytes} bytes lost: {why}", source.location);
+        if counters[0].may_tell(SystemTime::now()) {
+            tracing::warn!("collect: {}: at least {bytes} bytes lost: {why}", source.location);
+        }
     }
 }
 
