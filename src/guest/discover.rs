@@ -238,13 +238,20 @@ impl Runner {
             let changes = table.changes();
             self.counters.blind.store(table.is_blind(), Ordering::Relaxed);
             self.counters.changes.fetch_add(changes.len() as u64, Ordering::Relaxed);
-            if !changes.is_empty() || !self.publish.borrow().complete {
-                self.publish.send_replace(Arc::new(table.fleet()));
+            let before = self.publish.borrow().complete;
+            let fleet = table.fleet();
+            let complete = fleet.complete;
+            if !changes.is_empty() {
+                // Whoever hears that the first look is over must find its changes in the channel.
+                self.publish.send_replace(Arc::new(Fleet { complete: before, ..fleet }));
             }
             for change in changes {
                 if self.changes.blocking_send(change).is_err() {
                     return;
                 }
+            }
+            if complete && !before {
+                self.publish.send_replace(Arc::new(table.fleet()));
             }
             std::thread::sleep(REST);
             let mut wait = next_scan.saturating_duration_since(Instant::now());
