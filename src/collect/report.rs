@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn losses_without_end_are_told_now_and_then() {
         let counters = Counters::default();
-        let at = |seconds| UNIX_EPOCH + Duration::from_secs(1_709_726_400 + seconds);
-        let told = (0..1_000).filter(|step| counters.may_tell(at(step / 50))).count();
+        let at = |seconds: u64| UNIX_EPOCH + Duration::from_secs(1_709_726_400 + seconds);
+        let told = (0..1_000_u64).filter(|step| counters.may_tell(at(step / 50))).count();
         assert_eq!(told, 2);
         assert!(counters.may_tell(at(0)), "the clock was put back");
     }
