@@ -330,6 +330,7 @@ impl Collector {
     pub fn stop_reading(&self) {
         self.engine.stopping.store(true, Ordering::Release);
         self.engine.stop_pools();
+        self.engine.owners().iter().for_each(|owner| owner.close_intake());
     }
 
     /// Saves positions until everything handed in has been dealt with or the deadline is over, and ends. Tells whether all

@@ -233,7 +233,9 @@ fn the_daemon_answers_and_shows_nothing_unescaped() {
     assert_eq!(place.hids(&["blocks", "add", "192.0.2.1"]).status.code(), Some(1), "there is no gateway");
     assert_eq!(place.hids(&["run"]).status.code(), Some(75), "a second daemon on the same files");
     daemon.signal("-TERM");
+    let asked = Instant::now();
     assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(3), "nothing was in hand, and ending took {:?}", asked.elapsed());
     assert_eq!(place.hids(&["status"]).status.code(), Some(69));
 }
 
