@@ -158,7 +158,7 @@ impl Collector {
         }
         let alive = engine.store.get(Table::Known, &alive_key(&key))?;
         let config = engine.config();
-        let specs = config.files.iter().filter(|spec| spec.means(who.guest.as_ref())).cloned().collect();
+        let specs = config.files.iter().filter(|spec| spec.means(who.guest.as_ref(), &who.prefix)).cloned().collect();
         let owner = Arc::new(Owner::new(
             Who {
                 token: engine.token(),
@@ -266,7 +266,7 @@ impl Collector {
         let files = config.files.clone();
         *self.engine.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         for owner in self.engine.owners() {
-            let specs = files.iter().filter(|spec| spec.means(owner.guest.as_ref())).cloned().collect();
+            let specs = files.iter().filter(|spec| spec.means(owner.guest.as_ref(), &owner.prefix)).cloned().collect();
             *owner.specs.lock().unwrap_or_else(PoisonError::into_inner) = specs;
             self.engine.ask_look(&owner);
         }

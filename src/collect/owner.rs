@@ -26,7 +26,7 @@ pub(super) struct Owner {
     pub(super) key: Vec<u8>,
     pub(super) guest: Option<guest::Name>,
     /// What stands before its own paths in locations; empty for the host.
-    prefix: PathBuf,
+    pub(super) prefix: PathBuf,
     /// Taken away at its end: the lane sees the end of its queue when all producers have gone.
     intake: Mutex<Option<Intake>>,
     pub(super) crew: Crew,

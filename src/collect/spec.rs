@@ -3,6 +3,8 @@
 use super::Format;
 use crate::guest;
 use jiff::Zoned;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 /// One `<localfile>` with a file: whose, where, in which format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,16 +26,28 @@ pub enum Scope {
     Host,
     /// Those of guests whose name matches (`*`, `?`, `[…]`).
     Guest(String),
+    /// Those of guests whose folder lies in that LXC path and has a matching name, whatever hids calls the guest.
+    Folder {
+        /// The LXC path.
+        lxc_path: String,
+        /// Glob on the folder's name.
+        name: String,
+    },
     /// Those of every guest.
     EveryGuest,
 }
 
 impl FileSpec {
-    /// Tells whether this location means files of that guest, `None` being the host.
-    pub fn means(&self, guest: Option<&guest::Name>) -> bool {
+    /// Tells whether this location means files of that guest, `None` being the host. `prefix` is where the guest's root
+    /// stands on the host (`LXC_PATH/NAME/rootfs`).
+    pub fn means(&self, guest: Option<&guest::Name>, prefix: &Path) -> bool {
         match (&self.scope, guest) {
             (Scope::Host, None) | (Scope::EveryGuest, Some(_)) => true,
             (Scope::Guest(pattern), Some(name)) => wildcard(pattern.as_bytes(), name.as_str().as_bytes()),
+            (Scope::Folder { lxc_path, name }, Some(_)) => prefix.parent().is_some_and(|folder| {
+                let named = folder.file_name().is_some_and(|own| wildcard(name.as_bytes(), own.as_bytes()));
+                named && folder.parent() == Some(Path::new(lxc_path))
+            }),
             _ => false,
         }
     }
@@ -51,9 +65,10 @@ impl FileSpec {
     /// The key under which the location counts as known (design, decision 12).
     pub(super) fn key(&self) -> Vec<u8> {
         let scope = match &self.scope {
-            Scope::Host => "host",
-            Scope::EveryGuest => "every",
-            Scope::Guest(pattern) => pattern,
+            Scope::Host => "host".to_owned(),
+            Scope::EveryGuest => "every".to_owned(),
+            Scope::Guest(pattern) => pattern.clone(),
+            Scope::Folder { lxc_path, name } => format!("{lxc_path}/{name}"),
         };
         format!("place\0{scope}\0{}", self.path).into_bytes()
     }
@@ -177,11 +192,17 @@ mod tests {
     fn a_location_means_whom_it_names() {
         let spec = |scope| FileSpec { scope, path: "/x".into(), label: "/x".into(), format: Format::Lines };
         let name = guest::Name::new("11-nginx");
-        assert!(spec(Scope::Host).means(None));
-        assert!(!spec(Scope::Host).means(Some(&name)));
-        assert!(spec(Scope::EveryGuest).means(Some(&name)));
-        assert!(!spec(Scope::EveryGuest).means(None));
-        assert!(spec(Scope::Guest("11-*".into())).means(Some(&name)));
-        assert!(!spec(Scope::Guest("12-*".into())).means(Some(&name)));
+        let here = Path::new("/var/lib/lxc/11-nginx/rootfs");
+        assert!(spec(Scope::Host).means(None, here));
+        assert!(!spec(Scope::Host).means(Some(&name), here));
+        assert!(spec(Scope::EveryGuest).means(Some(&name), here));
+        assert!(!spec(Scope::EveryGuest).means(None, here));
+        assert!(spec(Scope::Guest("11-*".into())).means(Some(&name), here));
+        assert!(!spec(Scope::Guest("12-*".into())).means(Some(&name), here));
+        let folder = |lxc_path: &str, name: &str| spec(Scope::Folder { lxc_path: lxc_path.into(), name: name.into() });
+        assert!(folder("/var/lib/lxc", "11-*").means(Some(&name), here));
+        assert!(folder("/var/lib/lxc", "11-*").means(Some(&guest::Name::new("11-nginx@/var/lib/lxc")), here));
+        assert!(!folder("/srv/lxc", "*").means(Some(&name), here), "of another LXC path");
+        assert!(!folder("/var/lib/lxc", "12-*").means(Some(&name), here));
     }
 }

@@ -113,7 +113,7 @@ impl Reader<'_> {
             Place::Host(path) => {
                 return self.error(location.span, format!("<location> {path:?} is not absolute"), "it begins with /");
             }
-            Place::Guest { name, path, .. } => (Scope::Guest(name), path),
+            Place::Guest { lxc_path, name, path } => (Scope::Folder { lxc_path, name }, path),
         };
         self.wanted.files.push(FileSpec { scope, path, label, format });
     }

@@ -60,7 +60,7 @@ fn a_location_through_the_lxc_path_belongs_to_the_guest() {
     assert_eq!(files[0].scope, Scope::Guest("a[*]b".into()));
     assert_eq!(
         (&files[1].scope, files[1].path.as_str()),
-        (&Scope::Guest("11-nginx".into()), "/var/log/nginx/*access.log")
+        (&Scope::Folder { lxc_path: "/srv/lxc".into(), name: "11-nginx".into() }, "/var/log/nginx/*access.log")
     );
 }
 
