@@ -97,8 +97,16 @@ pub fn load(places: &Places) -> Loaded {
 
     let mut later: Vec<String> = document.later.keys().map(|what| (*what).to_owned()).collect();
     later.extend(collection.later.keys().cloned());
-    later.extend(left_out.iter().map(|program| format!("response scripts ({program})")));
+    later.extend(left_out.iter().map(|program| {
+        let by_hids = if program == respond::config::GATEWAY_PROGRAM {
+            ": with a <gateway> section hids does itself what this one does"
+        } else {
+            ""
+        };
+        format!("response scripts ({program}){by_hids}")
+    }));
     later.dedup();
+    unknown_rules(&document, &source, &book, &mut configuration);
     let json = document.last("global", "jsonout_output").is_none_or(doc::Item::is_yes);
     let config = Config { places: places.clone(), book, collection, respond, json, listen, internal, later, embedded };
     let usable = !configuration.has_errors();
@@ -123,6 +131,20 @@ fn source(places: &Places, found: &mut Diagnostics) -> Option<(Arc<Source>, bool
                     .help("name another file with -c, or a folder with -D"),
             );
             None
+        }
+    }
+}
+
+/// Warns of responses to rules that do not exist. Not an error: OSSEC takes them, and a rule may be missing because its
+/// file is broken, which is told by itself.
+fn unknown_rules(document: &Document, source: &Arc<Source>, book: &Book, found: &mut Diagnostics) {
+    for item in document.sections("active-response").flat_map(|part| part.all("rules_id")) {
+        for id in item.text.split(',').filter_map(|word| word.trim().parse::<u32>().ok()) {
+            if book.rules.facts(id).is_none() {
+                let message = format!("<rules_id> names rule {id}, which no file defines: it never responds");
+                found
+                    .push(Diagnostic::warning(source, item.span, message).help("is the file with that rule included?"));
+            }
         }
     }
 }

@@ -84,6 +84,19 @@ fn the_first_users_configuration_loads_unchanged() {
 }
 
 #[test]
+fn a_response_to_a_rule_that_does_not_exist_is_told() {
+    let (_folder, loaded) = load_text(
+        "<ossec_config><command><name>c</name><executable>ipset.sh</executable><expect>srcip</expect></command>\n\
+         <active-response><command>c</command><location>local</location><rules_id>5716, 4711</rules_id></active-response>\n\
+         </ossec_config>",
+    );
+    let said = said(&loaded);
+    assert!(said.iter().any(|line| line.contains(":2:") && line.contains("rule 4711")), "{said:?}");
+    assert!(!said.iter().any(|line| line.contains("5716,") && line.contains("no file")), "{said:?}");
+    assert!(loaded.config.unwrap().later.iter().any(|what| what.contains("<gateway>")));
+}
+
+#[test]
 fn a_response_that_is_switched_off_needs_nothing_else() {
     let (_folder, loaded) = load_text(
         "<ossec_config><active-response><disabled>yes</disabled></active-response><active-response>\
