@@ -45,8 +45,15 @@ fn take_over(daemon: &Arc<Daemon>) -> Result<String, String> {
     for what in config.later.iter().filter(|what| !old.later.contains(what)) {
         tracing::warn!("the configuration asks for what hids does not do yet: {what}");
     }
-    if config.listen != old.listen || config.collection.one_history != old.collection.one_history {
-        tracing::warn!("<listen> and <correlation> are taken over at the next start only");
+    for (what, changed) in [
+        ("<listen>", config.listen != old.listen),
+        ("<correlation>", config.collection.one_history != old.collection.one_history),
+        ("<jsonout_output>", config.json != old.json),
+        ("analysisd.log_fw", config.internal.log_fw != old.internal.log_fw),
+    ] {
+        if changed {
+            tracing::warn!("{what} is taken over at the next start only: restart hids for it");
+        }
     }
     daemon.discovery.reconfigure(guest_config(&config));
     daemon.collector.reconfigure(config.collection.files.clone());
