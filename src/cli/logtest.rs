@@ -6,6 +6,7 @@
 mod tests;
 
 use super::lines;
+use super::print::escape_bytes;
 use crate::correlate::{Book, Commons, Firewall, Judge, Judgement, Verdict};
 use crate::event::time::MONTHS;
 use crate::event::{Origin, Source, Stamp, header};
@@ -251,7 +252,7 @@ fn object(book: &Book, judgement: &Judgement<'_>, given: &[u8], now: Stamp) -> M
     object
 }
 
-/// OSSEC's phases, byte for byte where its logtest prints something.
+/// OSSEC's phases, byte for byte where its logtest prints something, but for characters that steer a terminal.
 fn phases(book: &Book, judgement: &Judgement<'_>, out: &mut impl Write) -> io::Result<()> {
     let Judgement { event, decoded, decoder, .. } = judgement;
     out.write_all(b"\n\n**Phase 1: Completed pre-decoding.\n")?;
@@ -288,9 +289,7 @@ fn phases(book: &Book, judgement: &Judgement<'_>, out: &mut impl Write) -> io::R
 }
 
 fn label(out: &mut impl Write, name: &str, value: &[u8]) -> io::Result<()> {
-    write!(out, "       {name}: '")?;
-    out.write_all(value)?;
-    out.write_all(b"'\n")
+    writeln!(out, "       {name}: '{}'", escape_bytes(value))
 }
 
 /// Says why the phases came out as they did.
