@@ -148,6 +148,9 @@ pub struct AlertFilter {
     /// Only of rules in this group
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
+    /// Only from this source: the guest's own path, or the location on the host
+    #[arg(long, value_name = "PATH")]
+    pub source: Option<String>,
     /// Only from this source address
     #[arg(long, value_name = "ADDRESS")]
     pub srcip: Option<String>,
@@ -172,7 +175,7 @@ pub enum BlocksCommand {
     Add {
         /// An address, or a network as ADDRESS/PREFIX
         address: String,
-        /// For how long: `90` (seconds), `30m`, `2h`, `1d`
+        /// For how long: `90` (seconds), `30m`, `2h`, `1d`; `0` is for ever
         #[arg(short, long, value_name = "TIME", default_value = "30m")]
         timeout: String,
         /// Why, for the list
@@ -219,7 +222,7 @@ pub struct LogtestArgs {
 /// `hids replay`
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Log files, plain or gzip-compressed by name (.gz needs gzip); `-` is standard input
+    /// Log files, plain or gzip-compressed; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Judge as lines of this guest

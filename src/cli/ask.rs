@@ -31,7 +31,10 @@ fn failed(error: &Error) -> Exit {
             eprintln!("Start it with `hids run`; another installation is named with -D or -c.");
             Exit::NotRunning
         }
-        Kind::NoPermission => Exit::Permission,
+        Kind::NoPermission => {
+            eprintln!("Ask as root, or as a member of the group hids.");
+            Exit::Permission
+        }
         _ => match error.exit_code() {
             1 => Exit::No,
             2 => Exit::Usage,
@@ -118,11 +121,7 @@ pub fn alerts(places: &Places, command: &AlertsCommand) -> Exit {
                     return print::json_array(&found.items);
                 }
                 let alerts: Vec<_> = found.items.iter().filter_map(|line| api::brief(line)).collect();
-                table(
-                    &print::alerts(&alerts),
-                    "no such alerts
-",
-                )
+                table(&print::alerts(&alerts), "no such alerts\n")
             }))
         }
         AlertsCommand::Follow { filter, json } => {
@@ -177,7 +176,7 @@ fn meant(typed: &AlertFilter) -> Option<Filter> {
         level: typed.level,
         rules: typed.rule.into_iter().collect(),
         group: typed.group.clone(),
-        source: None,
+        source: typed.source.clone(),
         address: typed.srcip.clone(),
         since: time(&typed.since)?,
         until: time(&typed.until)?,
@@ -207,7 +206,7 @@ pub fn blocks(places: &Places, command: &BlocksCommand) -> Exit {
             };
             let order = BlockOrder {
                 address: address.clone(),
-                seconds: Some(time.as_secs()),
+                seconds: Some(time.as_secs()).filter(|seconds| *seconds > 0),
                 gateway: None,
                 reason: Some(reason.clone()),
                 force: *force,

@@ -4,7 +4,7 @@ use super::args::{PatternArgs, PatternLanguage};
 use super::{Exit, input};
 use crate::pattern::{Captures, Language, Pattern, Subject};
 use serde_json::json;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, ErrorKind, Write};
 
 /// Tries the pattern on each line. The exit code is 1 where the pattern does not compile.
 pub fn run(args: &PatternArgs) -> Exit {
@@ -30,7 +30,13 @@ pub fn run(args: &PatternArgs) -> Exit {
         Err(exit) => return exit,
     };
     for line in lines.split(b'\n') {
-        let Ok(line) = line else { return Exit::Io };
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => {
+                eprintln!("hids: the lines cannot be read on: {error}");
+                return Exit::Io;
+            }
+        };
         captures.clear();
         let matched = pattern.captures(Subject::new(&line), &mut captures).is_some();
         let text = String::from_utf8_lossy(&line);
@@ -46,8 +52,14 @@ pub fn run(args: &PatternArgs) -> Exit {
         } else {
             writeln!(out, "- {}", super::print::escape(&text))
         };
-        if written.is_err() {
-            return Exit::Io;
+        match written {
+            Ok(()) => {}
+            // Whoever read has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Exit::Done,
+            Err(error) => {
+                eprintln!("hids: {error}");
+                return Exit::Io;
+            }
         }
     }
     Exit::Done

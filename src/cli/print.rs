@@ -52,9 +52,14 @@ impl Tone {
 
 /// Tells whether standard output is a terminal that wants colours.
 pub fn colour() -> bool {
+    io::stdout().is_terminal() && colours_wanted()
+}
+
+/// Tells whether colours are wanted where there is a terminal.
+pub fn colours_wanted() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
+    !set("NO_COLOR") && !dumb
 }
 
 /// Shows control characters and what changes the direction of text as escapes: C0, DEL, C1, bidirectional controls,

@@ -1,6 +1,6 @@
 //! `hids run`: the daemon, in the foreground.
 
-use super::Exit;
+use super::{Exit, print};
 use crate::config::Places;
 use crate::daemon::{self, Ended};
 use std::io::IsTerminal;
@@ -12,7 +12,7 @@ pub fn run(places: &Places) -> Exit {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && print::colours_wanted())
         .with_target(false);
     // The journal has a time of its own for every line.
     if std::env::var_os("JOURNAL_STREAM").is_some() {

@@ -118,7 +118,7 @@ pub struct BlockFilter {
 pub struct BlockOrder {
     /// An address or network.
     pub address: String,
-    /// For so many seconds; `None`: as long as responses do.
+    /// For so many seconds; `None`: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
     /// At this gateway only.

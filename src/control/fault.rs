@@ -51,9 +51,9 @@ impl Fault {
         Self { kind, message: message.into() }
     }
 
-    /// There is no such thing.
+    /// There is no such thing (`which`) in the list of what the word `what` names.
     pub fn not_found(what: &str, which: &str) -> Self {
-        Self::new(FaultKind::NotFound, format!("no such {what}: {which}"))
+        Self::new(FaultKind::NotFound, format!("no such {what}: {which}: see `hids {what}s list`"))
     }
 }
 

@@ -54,7 +54,8 @@ impl fmt::Display for Ended {
         match self {
             Ended::Stopped => f.write_str("stopped"),
             Ended::Config => f.write_str("the configuration is wrong: `hids check` tells all of it"),
-            Ended::Taken(why) | Ended::Permission(why) | Ended::System(why) => f.write_str(why),
+            Ended::Permission(why) => write!(f, "{why}: run it as root"),
+            Ended::Taken(why) | Ended::System(why) => f.write_str(why),
         }
     }
 }

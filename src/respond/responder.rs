@@ -223,7 +223,10 @@ impl Responder {
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
         let mut desk = shared.desk();
         if desk.lanes.is_empty() {
-            return Err(Error::new(ErrorKind::NoGateway, "no gateway is configured: nothing can be blocked"));
+            return Err(Error::new(
+                ErrorKind::NoGateway,
+                "no gateway is configured, so nothing can be blocked: add a <gateway> section",
+            ));
         }
         desk.add(net, until, &reason, force, now);
         drop(desk);
@@ -241,7 +244,10 @@ impl Responder {
     pub fn remove(&self, net: IpNet) -> Result<Vec<BlockView>, Error> {
         let net = canonical(net);
         if !self.shared.desk().remove(&net) {
-            return Err(Error::new(ErrorKind::NotBlocked, format!("{}: is not blocked by hids", shown(&net))));
+            return Err(Error::new(
+                ErrorKind::NotBlocked,
+                format!("{}: is not blocked by hids: see `hids blocks list`", shown(&net)),
+            ));
         }
         self.shared.ink.notify_one();
         self.settled(&net);

@@ -92,6 +92,9 @@ fn check_says_what_the_users_installation_asks_for_and_does_not_get() {
     let out = install.ask(&["check"]);
     let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert_eq!(out.status.code(), Some(0), "{said}");
+    for word in ["not do yet", "<syscheck>", "<rootcheck>", "mail of alerts"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
     // OSSEC counts over all guests, hids over each.
     assert!(said.contains("correlation"), "{said}");
 }

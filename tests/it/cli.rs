@@ -198,6 +198,16 @@ fn replay_judges_whole_files_by_their_own_times() {
 }
 
 #[test]
+fn what_steers_a_terminal_is_escaped_in_logtest() {
+    let place = Place::new("");
+    let line =
+        "Nov 24 10:00:02 web sshd[12]: Failed password for \u{9b}31m\u{202e}bob from 198.51.100.8 port 22 ssh2\n";
+    let shown = text(&place.fed(&["logtest"], line.as_bytes()));
+    assert!(shown.contains("dstuser: '\\u{9b}31m\\u{202e}bob'"), "{shown:?}");
+    assert!(!shown.contains(['\u{9b}', '\u{202e}']), "{shown:?}");
+}
+
+#[test]
 fn pattern_tries_each_line() {
     let place = Place::new("");
     let out = place.fed(&["pattern", "os_regex", r"from (\S+) port", "--json"], b"x from 192.0.2.1 port 22\nnone\n");
@@ -221,7 +231,10 @@ fn the_daemon_answers_and_shows_nothing_unescaped() {
     assert_eq!(alerts[0]["place"]["offset"], 0);
     assert!(alerts[0]["guest"].is_null());
     assert_eq!(place.json(&["alerts", "list", "--srcip", "198.51.100.8", "--json"]).as_array().unwrap().len(), 1);
-    assert_eq!(place.json(&["sources", "list", "--json"])[0]["lag"], 0);
+    let log = place.path().join("auth.log").display().to_string();
+    assert_eq!(place.json(&["alerts", "list", "--source", &log, "--json"]).as_array().unwrap().len(), 2);
+    assert_eq!(place.json(&["alerts", "list", "--source", "/other", "--json"]), serde_json::json!([]));
+    place.until("a committed position", || place.json(&["sources", "list", "--json"])[0]["lag"] == 0);
     assert_eq!(place.json(&["blocks", "list", "--json"]), serde_json::json!([]));
     assert_eq!(place.json(&["status", "--json"])["alerts"], 2);
     for arguments in [&["status"][..], &["alerts", "list"], &["guests", "show", "host"], &["sources", "list"]] {
@@ -229,7 +242,9 @@ fn the_daemon_answers_and_shows_nothing_unescaped() {
         let bad = shown.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
         assert_eq!(bad, None, "{arguments:?}: {shown:?}");
     }
-    assert_eq!(place.hids(&["guests", "show", "nobody"]).status.code(), Some(1));
+    let out = place.hids(&["guests", "show", "nobody"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out).contains("hids guests list"), "no next step: {}", text(&out));
     assert_eq!(place.hids(&["blocks", "add", "192.0.2.1"]).status.code(), Some(1), "there is no gateway");
     assert_eq!(place.hids(&["run"]).status.code(), Some(75), "a second daemon on the same files");
     daemon.signal("-TERM");
@@ -237,6 +252,24 @@ fn the_daemon_answers_and_shows_nothing_unescaped() {
     assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(3), "nothing was in hand, and ending took {:?}", asked.elapsed());
     assert_eq!(place.hids(&["status"]).status.code(), Some(69));
+}
+
+#[test]
+fn a_block_by_hand_lasts_as_long_as_was_said() {
+    let place = Place::new(
+        "<gateway><transport>local</transport><set_v4>four</set_v4><set_v6>six</set_v6><dry_run>yes</dry_run></gateway>",
+    );
+    let _daemon = place.run();
+    for (address, time, ends) in [("198.51.100.9", "0", false), ("2001:db8::9", "2h", true)] {
+        let out = place.hids(&["blocks", "add", address, "-t", time]);
+        assert_eq!(out.status.code(), Some(0), "{}", text(&out));
+        let blocks = place.json(&["blocks", "list", "--json"]);
+        let block = blocks.as_array().unwrap().iter().find(|block| block["address"] == address).unwrap();
+        assert_eq!(block["until"].is_string(), ends, "{block}");
+    }
+    let out = place.hids(&["blocks", "remove", "198.51.100.10"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out).contains("hids blocks list"), "no next step: {}", text(&out));
 }
 
 #[test]

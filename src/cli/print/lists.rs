@@ -141,8 +141,8 @@ pub fn blocks(blocks: &[Block], now: Time) -> Table {
     ]);
     for block in blocks {
         let tone = match &*block.state {
-            "blocked" => Tone::Plain,
-            "ended" | "expired" | "removed" => Tone::Dim,
+            "active" => Tone::Plain,
+            "dry_run" | "expired" => Tone::Dim,
             _ => Tone::Warn,
         };
         table.row(
@@ -231,7 +231,7 @@ pub fn alert_line(alert: &Brief, colour: bool) -> String {
 pub fn why(why: &Why, now: Time, colour: bool) -> String {
     let mut text = String::new();
     let address = escape(&why.address);
-    let live = why.blocks.iter().any(|block| block.state == "blocked");
+    let live = why.blocks.iter().any(|block| block.state == "active");
     text.push_str(&format!("{address} is {}\n", if live { "blocked" } else { "not blocked" }));
     if !why.allowed.is_empty() {
         text.push_str("\nIt is never blocked:\n");
