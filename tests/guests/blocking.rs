@@ -63,7 +63,7 @@ fn the_right_password_blocks_nobody() {
         let out = lab.does(&["attack-ssh", "--user", "bob", "--password", "builder", "--count", "1"]);
         assert!(out.contains("accepted"), "{out}");
     }
-    within(3.0, "the log-ins are told", || (install.alerts_of(5715).len() == 3).then_some(()));
+    within(3.0, "the sessions are told", || (install.alerts_of(5501).len() == 3).then_some(()));
     assert_eq!(lab.does(&["sets"]), "");
 }
 
