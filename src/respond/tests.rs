@@ -539,3 +539,54 @@ fn latency() {
     }
     lab.net.inside(|| measure("local", lab.config()));
 }
+
+/// What the kernel is told without a program stands there as if the program had said it.
+#[test]
+fn the_kernel_is_told_as_the_program_would() {
+    use crate::sys::ipset::{Change, change};
+    let Some(lab) = Lab::new() else { return };
+    lab.create_sets("timeout 0");
+    lab.net.ok("ipset create nets6 hash:net family inet6 timeout 0");
+    lab.net.ok("ipset create forever hash:ip family inet");
+    let told = |changes: &[Change<'_>]| lab.net.inside(|| change(changes)).map_err(|error| error.raw_os_error());
+    let add = |set, net: &str, timeout| Change { set, net: net.parse().unwrap(), add: true, timeout };
+    let gone = |set, net: &str| Change { add: false, timeout: None, ..add(set, net, None) };
+
+    // More than are told in one go, each with a time of its own; the second time is the one that counts.
+    let many: Vec<String> = (0..300).map(|number| format!("{}/32", ipv4(number))).collect();
+    let first: Vec<_> = many.iter().map(|net| add("global-blk4", net, Some(60))).collect();
+    let second: Vec<_> = many.iter().zip(1000..).map(|(net, time)| add("global-blk4", net, Some(time))).collect();
+    told(&first).unwrap();
+    told(&second).unwrap();
+    assert_eq!(lab.count("global-blk4"), 300);
+    assert!(lab.entry(&ipv4(299)).flatten().is_some_and(|left| (1290..=1299).contains(&left)));
+    assert!(lab.entry(&ipv4(0)).flatten().is_some_and(|left| (990..=1000).contains(&left)));
+
+    told(&[add("global-blk6", "2001:db8::7/128", Some(0)), add("nets6", "2001:db8:1::/64", Some(2_147_483))]).unwrap();
+    told(&[add("nets6", "2001:db8:2::1/128", Some(5)), add("forever", "203.0.113.1/32", None)]).unwrap();
+    assert!(lab.net.says("ipset save global-blk6").contains("add global-blk6 2001:db8::7 timeout 0"));
+    let nets = lab.net.says("ipset save nets6");
+    assert!(
+        nets.contains("add nets6 2001:db8:1::/64 timeout 21474") && nets.contains("add nets6 2001:db8:2::1 "),
+        "{nets}"
+    );
+    assert!(lab.net.says("ipset save forever").contains("add forever 203.0.113.1\n"));
+
+    // Absent is fine, also twice; the others stay.
+    told(&[gone("nets6", "2001:db8:1::/64"), gone("nets6", "2001:db8:1::/64"), gone("forever", "203.0.113.1/32")])
+        .unwrap();
+    assert!(!lab.net.says("ipset save nets6").contains(":1::/64"));
+    assert!(lab.net.says("ipset save nets6").contains("2001:db8:2::1"));
+
+    // Refusals: no such set (ENOENT), a time for a set that keeps none (ipset's own number), a wrong family, a full set.
+    let enoent = rustix::io::Errno::NOENT.raw_os_error();
+    assert_eq!(
+        told(&[add("global-blk4", "203.0.113.9/32", Some(1)), add("nowhere", "203.0.113.9/32", None)]),
+        Err(Some(enoent))
+    );
+    assert!(told(&[add("forever", "203.0.113.2/32", Some(9))]).unwrap_err().is_some_and(|code| code > 4096));
+    assert!(told(&[add("forever", "2001:db8::1/128", None)]).is_err());
+    lab.net.ok("ipset create tiny hash:ip family inet timeout 0 maxelem 1");
+    let full = [add("tiny", "203.0.113.1/32", Some(9)), add("tiny", "203.0.113.2/32", Some(9))];
+    assert!(told(&full).unwrap_err().is_some_and(|code| code > 4096));
+}

@@ -1,6 +1,7 @@
 //! One run of a program near the sets, and how it is put into effect on the host.
 
 use super::{Error, Kind};
+use crate::sys::ipset::Change;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io::{self, Read, Write};
@@ -64,6 +65,15 @@ pub trait Run {
     ///
     /// What kept it from running; a program that fails is an [`Answer`].
     fn run(&mut self, call: Call<'_>, limit: Duration) -> Result<Answer, Error>;
+
+    /// Has the kernel change ipsets of that place, without a program; `None` where it is not at hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`Run::run`], or the kernel's refusal, which the program can word better: ask it then.
+    fn change(&mut self, _changes: &[Change<'_>]) -> Option<Result<(), Error>> {
+        None
+    }
 }
 
 impl Call<'_> {

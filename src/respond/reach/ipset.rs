@@ -7,6 +7,7 @@ use super::call::{Answer, Call, Run};
 use super::programs::{Language, ask};
 use super::{Entry, Error, Kind, Op, SetFacts, Sets};
 use crate::respond::words::SetName;
+use crate::sys::ipset::Change;
 use ipnet::IpNet;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -59,6 +60,20 @@ impl Language for Ipset {
             }
             Op::Delete { net } => writeln!(into, "del {name} {}", words(net)),
         };
+    }
+
+    fn changes(&self, ops: &[Op]) -> Vec<Change<'_>> {
+        let change = |op: &Op| {
+            let name = if op.net().addr().is_ipv4() { &self.v4 } else { &self.v6 };
+            let Some(SetName::Ipset(set)) = name else { return None };
+            let (net, add, timeout) = match *op {
+                Op::Add { net, timeout } => (net, true, timeout),
+                Op::Delete { net } => (net, false, None),
+            };
+            let timeout = timeout.and_then(|seconds| u32::try_from(seconds.min(TIMEOUT_MAX)).ok());
+            Some(Change { set, net, add, timeout })
+        };
+        ops.iter().filter_map(change).collect()
     }
 
     fn call<'a>(&self, text: &'a str) -> Call<'a> {

@@ -1,10 +1,11 @@
-//! The host's programs in a guest's network namespace.
+//! The host's programs in a guest's network namespace, and the kernel's sets there.
 //!
 //! Only the network namespace is entered, so nothing of the guest is ever executed or opened. The thread joins for one
 //! batch and leaves again: a namespace that stayed joined would keep a stopped guest's interfaces alive.
 
 use super::call::{Answer, Call, Run};
 use super::{Error, FindInit, InitPid, Kind};
+use crate::sys::ipset::{self, Change};
 use crate::sys::namespace::{self, Id};
 use crate::sys::pidfd::Pidfd;
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces};
@@ -74,14 +75,29 @@ impl Run for Nsenter {
     }
 
     fn lost(&mut self) -> bool {
+        self.is_lost()
+    }
+
+    fn run(&mut self, call: Call<'_>, limit: Duration) -> Result<Answer, Error> {
+        self.there(|| call.run_here(limit))
+    }
+
+    fn change(&mut self, changes: &[Change<'_>]) -> Option<Result<(), Error>> {
+        Some(self.there(|| ipset::change(changes).map_err(|error| Error::new(Kind::Other, format!("ipset: {error}")))))
+    }
+}
+
+impl Nsenter {
+    fn is_lost(&self) -> bool {
         match &self.joined {
             Some((init, pidfd)) => pidfd.ended() || (self.find_init)(&self.guest) != Some(*init),
             None => true,
         }
     }
 
-    fn run(&mut self, call: Call<'_>, limit: Duration) -> Result<Answer, Error> {
-        if self.lost() {
+    /// Does something inside, provided that the guest is the same before and after.
+    fn there<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        if self.is_lost() {
             return Err(self.changed());
         }
         let (Some((_, pidfd)), Some((home, _))) = (&self.joined, &self.home) else {
@@ -93,10 +109,10 @@ impl Run for Nsenter {
             let failed = self.failed("its network namespace cannot be joined", &errno.into());
             return Err(if gone { self.changed() } else { failed });
         }
-        let answer = call.run_here(limit);
+        let answer = work();
         let back = move_into_link_name_space(home.as_fd(), Some(LinkNameSpaceType::Network));
         back.map_err(|errno| self.failed("the host's network namespace cannot be joined again", &errno.into()))?;
         // What was told to a namespace that died meanwhile is not in force.
-        if self.lost() { Err(self.changed()) } else { answer }
+        if self.is_lost() { Err(self.changed()) } else { answer }
     }
 }
