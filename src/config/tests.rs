@@ -105,3 +105,19 @@ fn a_response_that_is_switched_off_needs_nothing_else() {
     assert!(!loaded.configuration.has_errors(), "{:?}", said(&loaded));
     assert!(loaded.config.unwrap().respond.responses.is_empty());
 }
+
+#[test]
+fn a_location_through_what_the_lxc_path_links_to_is_a_guests_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().join("real");
+    fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, folder.path().join("lxc")).unwrap();
+    let (_folder, loaded) = load_text(&format!(
+        "<ossec_config><guests><lxc_path>{}/lxc</lxc_path></guests><localfile><log_format>syslog</log_format>\
+         <location>{}/web/rootfs/var/log/secure</location></localfile></ossec_config>",
+        folder.path().display(),
+        fs::canonicalize(&real).unwrap().display(),
+    ));
+    let files = loaded.config.unwrap().collection.files;
+    assert_eq!((&files[0].scope, files[0].path.as_str()), (&Scope::Guest("web".into()), "/var/log/secure"));
+}

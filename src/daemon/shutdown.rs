@@ -3,6 +3,7 @@
 
 use super::build::Daemon;
 use crate::config::Places;
+use crate::sys::namespace;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,8 +54,15 @@ pub fn ossec_running(places: &Places) -> Option<String> {
     })
 }
 
-/// Whether a process of that number runs that program; its number may be another's by now.
+/// Whether a process of that number runs that program. The number may be another's by now, a guest's among them: then
+/// it is not OSSEC, and its command line, which the kernel would read from the guest's own memory, is not looked at.
 fn is_program(pid: u32, program: &str) -> bool {
+    let proc = Path::new("/proc");
+    let spaces = |who: &dyn std::fmt::Display| namespace::of(proc, who, namespace::Kind::Process).ok();
+    let own = spaces(&"self");
+    if own.is_none() || spaces(&pid) != own {
+        return false;
+    }
     let command = std::fs::read(Path::new("/proc").join(pid.to_string()).join("cmdline")).unwrap_or_default();
     let first = command.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(first).rsplit('/').next() == Some(program)
