@@ -337,11 +337,12 @@ impl Collector {
     /// is saved; what is not is read again at the next start.
     pub fn finish(&self, deadline: Instant) -> bool {
         self.stop_reading();
+        self.engine.finishing.store(true, Ordering::Release);
         for owner in self.engine.owners() {
             for place in owner.places() {
                 self.engine.save_soon(&place);
             }
-            self.engine.store.note(Table::Known, &alive_key(&owner.key), Some(alive_value(SystemTime::now())));
+            self.engine.store.note(Table::Known, &alive_key(&owner.key), Some(alive_value(owner.last_look())));
         }
         self.engine.commit_until(deadline)
     }
@@ -350,7 +351,11 @@ impl Collector {
 impl Drop for Collector {
     fn drop(&mut self) {
         self.stop_reading();
-        self.engine.stopped.store(true, Ordering::Release);
+        {
+            // Under the lock, or the pen might miss it between its question and its wait.
+            let _unsaved = self.engine.unsaved();
+            self.engine.stopped.store(true, Ordering::Release);
+        }
         self.engine.saving.notify_all();
         self.engine.bell.ring(super::engine::ATTENTION, crate::sys::Wake::CALLED);
     }

@@ -18,7 +18,8 @@ pub struct Config {
     pub idle_flush: Duration,
     /// How long an event of a format with continued lines waits for more of them.
     pub group_flush: Duration,
-    /// How long a file that was rotated away is still watched after its last growth.
+    /// How long a file that was rotated away, or deleted, is still watched after its last growth. The last one of a path
+    /// that was rotated away is watched until the next rotation.
     pub grace: Duration,
     /// How often changed positions are committed.
     pub commit: Duration,

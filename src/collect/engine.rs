@@ -57,6 +57,8 @@ pub(super) struct Engine {
     pub(super) saving: Condvar,
     pub(super) stopping: AtomicBool,
     pub(super) stopped: AtomicBool,
+    /// The last positions are being saved: every one, changed or not.
+    pub(super) finishing: AtomicBool,
     pub(super) store_trouble: Mutex<Option<String>>,
     /// hids has never run here before.
     pub(super) very_first: bool,
@@ -96,6 +98,7 @@ impl Engine {
             saving: Condvar::new(),
             stopping: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            finishing: AtomicBool::new(false),
             store_trouble: Mutex::default(),
             very_first,
             known_locations,
@@ -319,6 +322,7 @@ impl Engine {
                 now: Instant::now(),
                 wall: SystemTime::now(),
                 ending,
+                crowded: place.owner.is_crowded(&config),
             };
             let end = tail.turn(&mut with);
             place.publish(&mut tail);

@@ -3,17 +3,18 @@
 //! They lie in the same folder and are known by inode and contents; those that nobody has seen by their names and the
 //! time at which they were made. What cannot be found is counted as lost and told.
 
-use super::cursor::{Cursor, Match};
+use super::cursor::{Cursor, HEAD_MAX, Match, read_at};
 use super::followed::{Followed, Found};
 use super::look::{Eye, at, compressed};
+use super::naming::is_generation;
 use super::report::Health;
 use super::shelf::key;
 use super::tail::Tail;
 use crate::guest::FileKind;
 use crate::store::Table;
 use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,8 +22,10 @@ use std::time::{Duration, SystemTime};
 const NAMES: usize = 2_000;
 /// Files of a folder that are opened and compared.
 const CANDIDATES: usize = 64;
+/// How often a folder is listed again while its names change.
+const LISTINGS: usize = 3;
 /// Clocks of file systems are coarse.
-const COARSE: Duration = Duration::from_millis(20);
+pub(super) const COARSE: Duration = Duration::from_millis(20);
 
 /// A file of the folder that may be an earlier generation.
 struct Candidate {
@@ -41,7 +44,7 @@ impl Eye<'_> {
     }
 
     pub(super) fn find_generations(&self, tail: &mut Tail, current: Option<(u64, u64)>, since: Option<SystemTime>) {
-        let mut candidates = self.candidates(tail, current, None);
+        let mut candidates = self.candidates(tail, current);
         let rows: Vec<u64> = self
             .owner
             .shelf()
@@ -56,7 +59,7 @@ impl Eye<'_> {
             let is_it = |candidate: &Candidate| {
                 let like = saved.cursor.compare(&candidate.found.file, candidate.found.size).ok()?;
                 let fresh = saved.cursor.head_length > 0
-                    && named_like(&self.place.path, &candidate.path)
+                    && is_generation(&self.place.path, &candidate.path)
                     && made(&candidate.found) + COARSE >= saved.cursor.looked;
                 let named = saved.cursor.inode == candidate.found.inode || saved.cursor.proves() || fresh;
                 (named && like == Match::Same).then_some(())
@@ -118,7 +121,7 @@ impl Eye<'_> {
             let found = candidate.found;
             let fresh =
                 made(&found) + COARSE >= since || (emptied.contains(&found.inode) && found.modified + COARSE >= since);
-            if !named_like(&self.place.path, &candidate.path) || !fresh || found.size == 0 {
+            if !is_generation(&self.place.path, &candidate.path) || !fresh || found.size == 0 {
                 continue;
             }
             let is_copy = |cursor: &Cursor, mine: bool| {
@@ -181,11 +184,11 @@ impl Eye<'_> {
         if !shortened {
             let text = format!("ossec: File size reduced (inode remained): '{}'.", self.place.source.location);
             tail.announce(text, self.now);
-            let mut candidates = self.candidates(tail, Some((device, inode)), None);
+            let mut candidates = self.candidates(tail, Some((device, inode)));
             let since = tail.sighted;
             let copy = candidates.iter().position(|candidate| {
                 let fresh = since.is_some_and(|since| made(&candidate.found) + COARSE >= since);
-                let weak = likeness.position > 0 && fresh && named_like(&self.place.path, &candidate.path);
+                let weak = likeness.position > 0 && fresh && is_generation(&self.place.path, &candidate.path);
                 let size = candidate.found.size;
                 (likeness.proves() || weak)
                     && likeness.compare(&candidate.found.file, size).is_ok_and(|like| like == Match::Same)
@@ -234,11 +237,17 @@ impl Eye<'_> {
         }
     }
 
-    /// The file is empty as far as it was read: it may have been filled, copied and emptied between two looks.
-    pub(super) fn while_empty(&self, tail: &mut Tail, since: SystemTime) {
-        let candidates = self.candidates(tail, None, Some(since));
+    /// Files named like generations of this path whose facts have changed since the last look, while the path names what
+    /// it named before: one that was made since then and is no copy of it was filled, copied and emptied in between.
+    /// Tells whether that is decided: not while nothing of the file has been read that a copy could be known by.
+    pub(super) fn newcomers(&self, tail: &mut Tail, names: &[PathBuf], since: SystemTime) -> bool {
+        let candidates = self.open_all(tail, names.to_vec(), &mut BTreeSet::new());
+        let unread = tail.current().filter(|now| now.read() == 0 && !now.odd).and_then(|now| now.file.clone());
+        let first = unread.as_deref().map(first_bytes).unwrap_or_default();
+        let ambiguous = |candidate: &Candidate| !first.is_empty() && first_bytes(&candidate.found.file) == first;
+        let (copies, rest): (Vec<_>, Vec<_>) = candidates.into_iter().partition(ambiguous);
         let mut files = Vec::new();
-        self.missed(tail, candidates, since, &[], &mut files);
+        self.missed(tail, rest, since, &[], &mut files);
         files.sort_by_key(|(modified, _)| *modified);
         for (_, mut file) in files {
             let (inode, before) = (file.inode, tail.files.len().saturating_sub(1));
@@ -249,41 +258,51 @@ impl Eye<'_> {
         while tail.files.len() > self.generations() {
             self.forget_oldest(tail);
         }
+        copies.is_empty()
     }
 
-    /// Regular files of the folder that nobody follows, those named like the path first; with `since` only those whose
-    /// facts have changed since then.
-    fn candidates(&self, tail: &Tail, current: Option<(u64, u64)>, since: Option<SystemTime>) -> Vec<Candidate> {
+    /// Regular files of the folder that nobody follows, those named like generations of the path first. Listed again while
+    /// names change, so that a file that is being renamed is not missed.
+    fn candidates(&self, tail: &Tail, current: Option<(u64, u64)>) -> Vec<Candidate> {
         let Some(folder) = self.place.path.parent() else { return Vec::new() };
-        let listing = match self.tree.list_folder(folder, NAMES) {
-            Ok(listing) => listing,
-            Err(error) => {
-                tracing::debug!("collect: {error}");
-                return Vec::new();
+        let mut met: BTreeSet<(u64, u64)> = current.into_iter().collect();
+        let mut candidates = Vec::new();
+        let mut before: Vec<PathBuf> = Vec::new();
+        for _ in 0..LISTINGS {
+            let listing = match self.tree.list_folder(folder, NAMES) {
+                Ok(listing) => listing,
+                Err(error) => {
+                    tracing::debug!("collect: {error}");
+                    break;
+                }
+            };
+            let mut names: Vec<PathBuf> = listing
+                .entries
+                .into_iter()
+                .filter(|entry| matches!(entry.kind, FileKind::Regular | FileKind::Unknown))
+                .map(|entry| folder.join(entry.name))
+                .filter(|path| *path != self.place.path)
+                .collect();
+            names.sort_by_key(|path| (!is_generation(&self.place.path, path), path.clone()));
+            names.truncate(CANDIDATES);
+            if names == before {
+                break;
             }
-        };
-        let mut names: Vec<PathBuf> = listing
-            .entries
-            .into_iter()
-            .filter(|entry| matches!(entry.kind, FileKind::Regular | FileKind::Unknown))
-            .map(|entry| folder.join(entry.name))
-            .filter(|path| *path != self.place.path)
-            .collect();
-        if let Some(since) = since {
-            names.retain(|path| named_like(&self.place.path, path));
-            let facts = self.tree.stat_all(names.clone()).unwrap_or_default();
-            let mut facts = facts.into_iter();
-            names.retain(|_| facts.next().flatten().is_some_and(|facts| facts.ctime + COARSE >= since));
+            candidates.extend(self.open_all(tail, names.clone(), &mut met));
+            before = names;
         }
-        names.sort_by_key(|path| (!named_like(&self.place.path, path), path.clone()));
-        names.truncate(CANDIDATES);
-        let mine: BTreeSet<(u64, u64)> =
-            tail.files.iter().filter(|f| f.file.is_some()).map(|f| (f.device, f.inode)).chain(current).collect();
+        candidates
+    }
+
+    /// Opens those of some files that nobody follows and that have not been met.
+    fn open_all(&self, tail: &Tail, names: Vec<PathBuf>, met: &mut BTreeSet<(u64, u64)>) -> Vec<Candidate> {
+        met.extend(tail.files.iter().filter(|f| f.file.is_some()).map(|f| (f.device, f.inode)));
         let mut candidates = Vec::new();
         for path in names {
             let Ok(opened) = self.tree.open_log(&path) else { continue };
             let identity = (opened.meta.dev, opened.meta.ino);
-            if mine.contains(&identity) || (self.claimed)(identity.0, identity.1).is_some() {
+            // One that is renamed while we look may be met twice.
+            if !met.insert(identity) || (self.claimed)(identity.0, identity.1).is_some() {
                 continue;
             }
             let found = Found {
@@ -303,12 +322,12 @@ impl Eye<'_> {
     }
 }
 
-/// Tells whether a file's name begins with the path's own: `auth.log.1`, `auth.log-20261124`.
-fn named_like(path: &Path, other: &Path) -> bool {
-    match (path.file_name(), other.file_name()) {
-        (Some(name), Some(other)) => other.as_bytes().starts_with(name.as_bytes()),
-        _ => false,
-    }
+/// A file's first bytes; empty where it cannot be read.
+fn first_bytes(file: &File) -> Vec<u8> {
+    let mut bytes = vec![0; HEAD_MAX];
+    let length = read_at(file, &mut bytes, 0).unwrap_or(0);
+    bytes.truncate(length);
+    bytes
 }
 
 /// When a file was made, where the file system knows; else when it was last written.

@@ -70,7 +70,10 @@ impl<'a> Cutter<'a> {
             }
             self.at += LINE_MAX;
             self.skipping = true;
-            return Some(Found { bytes: &rest[..LINE_MAX], start, cut: true });
+            // A line that runs into a hole ends where its text does.
+            let text = rest[..LINE_MAX].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            self.lost += (LINE_MAX - text) as u64;
+            return Some(Found { bytes: &rest[..text], start, cut: true });
         }
     }
 
@@ -134,6 +137,15 @@ mod tests {
         assert_eq!(cutter.lost(), 4);
         let (found, at, skipping, _) = cut(&vec![b'x'; LINE_MAX]);
         assert_eq!((found.len(), at, skipping), (0, 0, false), "may still become a whole line");
+    }
+
+    #[test]
+    fn a_line_that_runs_into_nul_bytes_ends_with_its_text() {
+        let mut stretch = b"half".to_vec();
+        stretch.resize(10_000, 0);
+        let (found, at, skipping, lost) = cut(&stretch);
+        assert_eq!(found, [(b"half".to_vec(), true)]);
+        assert_eq!((at, skipping, lost), (10_000, true, 9_996));
     }
 
     #[test]

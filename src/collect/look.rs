@@ -74,10 +74,6 @@ impl Eye<'_> {
         let same = tail.current().is_some_and(|now| (now.device, now.inode) == (found.device, found.inode));
         if !same {
             self.another(tail, found);
-        } else if let Some(since) = tail.sighted
-            && tail.current().is_some_and(|now| now.read() == 0)
-        {
-            self.while_empty(tail, since);
         }
         tail.sighted = Some(self.wall);
     }
@@ -164,13 +160,12 @@ impl Eye<'_> {
         let mut shelf = self.owner.shelf();
         let mine: Vec<u64> = shelf.of(&self.place.path).map(|(inode, _)| inode).collect();
         let known = self.recognise(&shelf, &found);
-        let since = mine
-            .iter()
-            .filter_map(|inode| shelf.of(&self.place.path).find(|(row, _)| row == inode))
-            .map(|(_, saved)| saved.cursor.looked)
-            .chain(tail.sighted)
-            .chain(self.owner.last_alive)
-            .max();
+        let looked = |retired: bool| {
+            let rows = shelf.of(&self.place.path).filter(|(_, saved)| saved.cursor.retired == retired);
+            rows.map(|(_, saved)| saved.cursor.looked).max()
+        };
+        // Without a file of the last run at hand, what has retired says when this path was looked at last.
+        let since = tail.sighted.or_else(|| looked(false)).or_else(|| looked(true).max(self.owner.last_alive));
         if let Some((path, inode, like)) = known {
             let saved = shelf.take(&path, inode);
             drop(shelf);
@@ -235,11 +230,10 @@ impl Eye<'_> {
         tail.has_current = true;
     }
 
-    /// How many files one path may hold open: one while its owner holds many already, so that a guest with a thousand
+    /// How many files one path may hold open: two while its owner holds many already, so that a guest with a thousand
     /// files that are all rotated without end does not use up everybody's descriptors.
     pub(super) fn generations(&self) -> usize {
-        let many = self.owner.open.load(std::sync::atomic::Ordering::Relaxed) >= self.config.files_per_guest;
-        if many { 1 } else { GENERATIONS }
+        if self.owner.is_crowded(self.config) { 2 } else { GENERATIONS }
     }
 
     /// There are too many files of this path at once: the oldest is given up, what is unread of it is lost.

@@ -26,6 +26,7 @@ mod generations;
 mod keeper;
 mod lines;
 mod look;
+mod naming;
 mod owner;
 mod pen;
 mod pending;

@@ -5,14 +5,14 @@ use super::followed::Found;
 use super::place::Place;
 use super::report::{Counters, Health, SourceReport};
 use super::shelf::Shelf;
-use super::{FileSpec, place::Schedule};
+use super::{Config, FileSpec, place::Schedule};
 use crate::event::{Intake, Origin, Source};
 use crate::guest::{self, Tree};
 use crate::sys::{Crew, Watch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -37,8 +37,10 @@ pub(super) struct Owner {
     pub(super) very_first: bool,
     /// The owner was followed before.
     pub(super) known: bool,
-    /// Until when, as far as is known.
+    /// When it was looked at last, in the last run.
     pub(super) last_alive: Option<SystemTime>,
+    /// When it was looked at last, in this run; the beginning of the look.
+    looked: Mutex<Option<SystemTime>>,
     /// Taken away at its end: a root keeps the guest's mounts busy.
     pub(super) tree: Mutex<Option<Arc<Tree>>>,
     pub(super) specs: Mutex<Vec<FileSpec>>,
@@ -143,6 +145,7 @@ impl Owner {
             very_first: who.very_first,
             known: who.known,
             last_alive: who.last_alive,
+            looked: Mutex::default(),
             tree: Mutex::new(Some(who.tree)),
             specs: Mutex::new(who.specs),
             places: Mutex::default(),
@@ -169,6 +172,16 @@ impl Owner {
     /// The way into its lane; `None` once it has gone.
     pub(super) fn intake(&self) -> Option<Intake> {
         self.intake.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When its folders were looked at last; when it was seen, before that.
+    pub(super) fn last_look(&self) -> SystemTime {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(self.seen)
+    }
+
+    /// Notes that a look which began then is over.
+    pub(super) fn has_been_looked_at(&self, begun: SystemTime) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
     }
 
     /// Closes the way into its lane.
@@ -226,6 +239,11 @@ impl Owner {
             });
             copied.then(|| other.path.clone())
         })
+    }
+
+    /// Tells whether it holds as many files open as it may follow.
+    pub(super) fn is_crowded(&self, config: &Config) -> bool {
+        self.open.load(Ordering::Relaxed) >= config.files_per_guest
     }
 
     /// Says so if its files come and go faster than they are looked at.

@@ -77,7 +77,9 @@ impl Engine {
     /// Notes what a place has to save; tells whether batches are still under way.
     fn note_place(&self, place: &Place, tail: &mut Tail) -> bool {
         let owner = &place.owner;
-        let now = SystemTime::now();
+        // Not now: what came after the last look is still to be found at the next start.
+        let looked = tail.sighted.unwrap_or_else(SystemTime::now);
+        let all = self.finishing.load(Ordering::Acquire);
         let erased = std::mem::take(&mut tail.erased);
         for inode in &erased {
             self.store.note(Table::Positions, &key(&owner.key, &place.path, *inode), None);
@@ -87,14 +89,14 @@ impl Engine {
         for file in tail.files.iter_mut().filter(|file| file.role == Role::Follow) {
             let changed = file.pending.settle();
             open |= !file.pending.is_idle();
-            if !file.gone && (changed || !erased.is_empty()) {
+            if !file.gone && (changed || all || !erased.is_empty()) {
                 let row = key(&owner.key, &place.path, file.inode);
-                self.store.note(Table::Positions, &row, Some(file.cursor(now, false).encode()));
+                self.store.note(Table::Positions, &row, Some(file.cursor(looked, false).encode()));
                 any = true;
             }
         }
         if any && owner.noted.load(Ordering::Acquire) {
-            self.store.note(Table::Known, &alive_key(&owner.key), Some(alive_value(now)));
+            self.store.note(Table::Known, &alive_key(&owner.key), Some(alive_value(owner.last_look())));
         }
         place.publish(tail);
         open
@@ -139,7 +141,7 @@ impl Engine {
 
 /// Takes the files out of a tail, as cursors that go on where they were handed on, if their batches are not dropped.
 pub(super) fn unload(tail: &mut Tail) -> Vec<Saved> {
-    let now = SystemTime::now();
+    let looked = tail.sighted.unwrap_or_else(SystemTime::now);
     let files = std::mem::take(&mut tail.files);
     tail.has_current = false;
     let mut saved = Vec::new();
@@ -148,7 +150,7 @@ pub(super) fn unload(tail: &mut Tail) -> Vec<Saved> {
             continue;
         }
         file.pending.settle();
-        let settled = file.cursor(now, false);
+        let settled = file.cursor(looked, false);
         let under_way = !file.pending.is_idle() && !file.pending.is_held();
         if under_way {
             let mark = file.mark();

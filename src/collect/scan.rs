@@ -1,13 +1,15 @@
 //! Looking at an owner's folders: which paths do its locations mean at this moment, and what do those name?
 
 use super::engine::{Engine, POLL};
-use super::look::Eye;
+use super::generations::COARSE;
+use super::look::{Eye, shelve_retired};
+use super::naming::{comes_from, is_generation};
 use super::owner::{FolderWatch, Owner, alive_key, alive_value};
 use super::place::Place;
 use super::report::Health;
 use super::start::{Known, Start};
 use super::{Config, FileSpec};
-use crate::guest::{Kind, Meta, Tree, glob};
+use crate::guest::{FileKind, Kind, Meta, Tree, glob};
 use crate::store::Table;
 use crate::sys::Interest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +19,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+/// Names of a folder that are looked through for generations.
+const NAMES: usize = 2_000;
+/// Newly changed generations of one path that are opened in one look.
+const NEWCOMERS: usize = 32;
 /// Folders of one owner that are watched.
 const FOLDERS: usize = 128;
 /// The first looks after an owner's arrival come at shorter distances: it may still be starting.
@@ -106,7 +112,13 @@ impl Engine {
                 Err(error) => troubles.push((spec.clone(), health_of(&error))),
             }
         }
+        // Rotated names that a pattern means as well are generations of the path that they come from.
+        let named: BTreeSet<PathBuf> = wanted.keys().cloned().collect();
+        let named: BTreeSet<&Path> = named.iter().map(PathBuf::as_path).collect();
+        wanted.retain(|path, _| !comes_from(&named, path));
+        let begun = SystemTime::now();
         let missed = self.look_at_places(owner, &tree, &config, &specs, &wanted, &mut troubles);
+        owner.has_been_looked_at(begun);
         *owner.troubles.lock().unwrap_or_else(PoisonError::into_inner) = troubles;
         self.now_known(owner, &mut scout.done, answered.iter().map(|index| &specs[*index]));
         scout.looks += 1;
@@ -135,6 +147,7 @@ impl Engine {
         let places = owner.places();
         let before = SystemTime::now();
         let facts = bulk_facts(tree, &places);
+        let mut folders = Folders::default();
         let mut missed = false;
         for (number, place) in places.iter().enumerate() {
             if owner.ending.load(Ordering::Acquire) {
@@ -142,7 +155,9 @@ impl Engine {
             }
             let want = wanted.get(&place.path);
             let start = want.map_or(Start::First { late: false }, |want| want.start);
-            missed |= !self.look_at(owner, tree, config, place, start, (before, facts.get(number).copied().flatten()));
+            let view =
+                View { owner, tree, config, start, known_at: before, facts: facts.get(number).copied().flatten() };
+            missed |= !self.look_at(&view, place, &mut folders, &places);
             if want.is_none() {
                 self.maybe_drop(owner, place);
             }
@@ -151,51 +166,56 @@ impl Engine {
     }
 
     /// Looks at one place; tells whether that could be done.
-    fn look_at(
-        &self,
-        owner: &Arc<Owner>,
-        tree: &Arc<Tree>,
-        config: &Config,
-        place: &Arc<Place>,
-        start: Start,
-        (known_at, facts): (SystemTime, Option<Meta>),
-    ) -> bool {
-        // The usual case costs no descriptor: the path names what it named before.
-        let same = |tail: &mut super::tail::Tail| {
-            let rewritten = tail.files.iter().any(|file| file.rewritten);
-            let named = facts.map(|facts| (facts.dev, facts.ino));
-            // One that is empty may have been filled, copied and emptied since the last look.
-            let is_same =
-                |now: &mut super::followed::Followed| named == Some((now.device, now.inode)) && now.read() > 0;
-            tail.current().is_some_and(is_same) && !rewritten
-        };
-        {
-            let Some(mut tail) = place.tail_soon() else { return false };
-            if same(&mut tail) {
-                tail.sighted = Some(known_at);
-                if place.polled.load(Ordering::Relaxed) > 0 {
-                    self.watch_files(place, &mut tail);
-                    drop(tail);
-                    self.ask_turn(place);
-                }
-                return true;
-            }
-        }
-        let wall = SystemTime::now();
-        let opened = tree.open_log(&place.path);
-        let Some(mut tail) = place.tail_soon() else { return false };
-        if owner.ending.load(Ordering::Acquire) {
-            return true;
-        }
+    fn look_at(&self, view: &View<'_>, place: &Arc<Place>, folders: &mut Folders, places: &[Arc<Place>]) -> bool {
+        let View { owner, tree, .. } = *view;
         let claimed = |device: u64, inode: u64| {
             owner.places().into_iter().find_map(|other| {
                 let mine = other.token != place.token && other.status().files.contains(&(device, inode));
                 mine.then(|| other.path.clone())
             })
         };
-        let eye =
-            Eye { owner, tree, place, config, store: &self.store, now: Instant::now(), wall, start, claimed: &claimed };
-        eye.look(&mut tail, opened);
+        let eye = |wall: SystemTime| Eye {
+            owner,
+            tree,
+            place,
+            config: view.config,
+            store: &self.store,
+            now: Instant::now(),
+            wall,
+            start: view.start,
+            claimed: &claimed,
+        };
+        let Some(mut tail) = place.tail_soon() else { return false };
+        let rewritten = tail.files.iter().any(|file| file.rewritten);
+        let named = view.facts.map(|facts| (facts.dev, facts.ino));
+        let same = !rewritten && tail.current().is_some_and(|now| named == Some((now.device, now.inode)));
+        let mut done = true;
+        if same {
+            // The usual case costs no descriptor: the path names what it named before.
+            let names = match tail.sighted {
+                Some(since) => folders.newcomers(tree, places, &place.path, since),
+                None => Vec::new(),
+            };
+            shelve_retired(owner, &self.store, &place.path, &mut tail);
+            let since = tail.sighted.unwrap_or(view.known_at);
+            done = names.is_empty() || eye(view.known_at).newcomers(&mut tail, &names, since);
+            if done {
+                tail.sighted = Some(view.known_at);
+            }
+            if names.is_empty() && place.polled.load(Ordering::Relaxed) == 0 {
+                return true;
+            }
+        } else {
+            drop(tail);
+            let wall = SystemTime::now();
+            let opened = tree.open_log(&place.path);
+            let Some(again) = place.tail_soon() else { return false };
+            tail = again;
+            if owner.ending.load(Ordering::Acquire) {
+                return true;
+            }
+            eye(wall).look(&mut tail, opened);
+        }
         self.watch_files(place, &mut tail);
         place.publish(&mut tail);
         let any = !tail.files.is_empty();
@@ -211,7 +231,7 @@ impl Engine {
         if passed {
             self.arm_owner(owner, Instant::now() + SOON);
         }
-        true
+        done
     }
 
     fn place_for(
@@ -363,12 +383,47 @@ impl Engine {
             self.store.note(Table::Known, key, Some(Vec::new()));
         }
         owner.noted.store(true, Ordering::Release);
-        self.store.note(Table::Known, &alive_key(&owner.key), Some(alive_value(SystemTime::now())));
+        self.store.note(Table::Known, &alive_key(&owner.key), Some(alive_value(owner.last_look())));
         done.append(&mut new.drain(..).collect());
         if news {
             // At once: a kill within the next quarter of a second must not make a second "first start" of it.
             self.commit();
         }
+    }
+}
+
+/// What a look at a place works with.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    owner: &'a Arc<Owner>,
+    tree: &'a Arc<Tree>,
+    config: &'a Config,
+    start: Start,
+    /// Before the facts were asked for.
+    known_at: SystemTime,
+    facts: Option<Meta>,
+}
+
+/// Names of generations in the folders of one look, listed once for all places.
+#[derive(Default)]
+struct Folders(BTreeMap<PathBuf, Vec<(PathBuf, Meta)>>);
+
+impl Folders {
+    /// Files named like generations of a path whose facts have changed since a time.
+    fn newcomers(&mut self, tree: &Arc<Tree>, places: &[Arc<Place>], path: &Path, since: SystemTime) -> Vec<PathBuf> {
+        let Some(folder) = path.parent() else { return Vec::new() };
+        let generations = self.0.entry(folder.to_owned()).or_insert_with(|| {
+            let paths: BTreeSet<&Path> = places.iter().map(|place| place.path.as_path()).collect();
+            let listed = tree.list_folder(folder, NAMES).map(|listing| listing.entries).unwrap_or_default();
+            let mut names: Vec<PathBuf> = listed.into_iter().map(|entry| folder.join(entry.name)).collect();
+            names.retain(|name| comes_from(&paths, name));
+            let facts = tree.stat_all(names.clone()).unwrap_or_default();
+            names.into_iter().zip(facts).filter_map(|(name, facts)| Some((name, facts?))).collect()
+        });
+        let recent = generations.iter().filter(|(name, facts)| {
+            facts.kind == FileKind::Regular && facts.ctime + COARSE >= since && is_generation(path, name)
+        });
+        recent.map(|(name, _)| name.clone()).take(NEWCOMERS).collect()
     }
 }
 

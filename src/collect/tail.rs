@@ -61,6 +61,8 @@ pub(super) struct Turn<'a> {
     pub(super) wall: SystemTime,
     /// The guest ends: everything is read out and let go of.
     pub(super) ending: bool,
+    /// Its owner holds so many files open that none is kept without need.
+    pub(super) crowded: bool,
 }
 
 /// How a turn ended.
@@ -147,11 +149,12 @@ impl Tail {
             }
         }
         end.look |= std::mem::take(&mut self.renamed);
-        for file in &self.files {
+        let newest = self.files.len().saturating_sub(1 + usize::from(self.has_current));
+        for (index, file) in self.files.iter().enumerate() {
             if let Some(due) = file.flush_due(self.idle(file, with.config)) {
                 end.at(due);
             }
-            if file.replaced.is_some() || file.links == 0 {
+            if (file.replaced.is_some() && index < newest) || file.links == 0 {
                 // Its batches may still be under way: then it is looked at again a little later.
                 end.at((file.grown.max(file.replaced.unwrap_or(file.grown)) + with.config.grace).max(with.now + BREATH));
             }
@@ -236,6 +239,7 @@ impl Tail {
     fn rest(&mut self, index: usize, with: &mut Turn<'_>) -> Step {
         let idle = self.idle(&self.files[index], with.config);
         let is_current = self.has_current && index + 1 == self.files.len();
+        let newest = !with.crowded && index + 1 + usize::from(self.has_current) == self.files.len();
         let file = &mut self.files[index];
         if file.role != Role::Follow {
             self.files.remove(index);
@@ -250,10 +254,11 @@ impl Tail {
         if with.ending {
             return Step::Next;
         }
-        let since = match (is_current, file.replaced) {
-            (true, _) if file.links > 0 => return Step::Next,
-            (_, replaced) => replaced.map_or(file.grown, |replaced| replaced.max(file.grown)),
-        };
+        // The last one that was rotated away stays open too: its writer may not have been told for long.
+        if (is_current || newest) && file.links > 0 {
+            return Step::Next;
+        }
+        let since = file.replaced.map_or(file.grown, |replaced| replaced.max(file.grown));
         if with.now - since >= with.config.grace && file.pending.is_idle() && !file.has_unfinished() {
             self.retired.push(file.cursor(with.wall, true));
             if is_current {

@@ -40,7 +40,8 @@ pub fn read(document: &Document, source: &Arc<Source>) -> (Collection, Diagnosti
     }
     reader.wanted.lxc_paths = lxc_paths.iter().map(PathBuf::from).collect();
     // An LXC path may be a link: a location through what it leads to is a guest's as well.
-    let real = lxc_paths.iter().filter_map(|path| std::fs::canonicalize(path).ok()?.into_os_string().into_string().ok());
+    let real =
+        lxc_paths.iter().filter_map(|path| std::fs::canonicalize(path).ok()?.into_os_string().into_string().ok());
     let real: Vec<String> = real.filter(|path| !lxc_paths.contains(path)).collect();
     lxc_paths.extend(real);
     reader.wanted.one_history = document.last("guests", "correlation").is_some_and(|item| item.text == "all");

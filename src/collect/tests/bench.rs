@@ -245,6 +245,7 @@ impl Bench {
     pub fn stop(&mut self) {
         let collector = self.collector.take().unwrap();
         assert!(collector.finish(Instant::now() + Duration::from_secs(5)), "not everything was saved");
+        drop(collector);
         self.close();
     }
 

@@ -4,6 +4,8 @@
 mod bench;
 mod formats;
 mod hostile;
+mod impostors;
+mod measure;
 mod model;
 mod restart;
 mod rotation;
