@@ -29,7 +29,8 @@ pub struct Collection {
 
 /// Reads the sections.
 pub fn read(document: &Document, source: &Arc<Source>) -> (Collection, Diagnostics) {
-    let mut reader = Reader { source, found: Diagnostics::default(), wanted: Collection::default() };
+    let mut reader =
+        Reader { source, found: Diagnostics::default(), wanted: Collection::default(), real_paths: BTreeMap::new() };
     let mut lxc_paths: Vec<String> = document
         .sections("guests")
         .flat_map(|part| part.all("lxc_path"))
@@ -40,10 +41,15 @@ pub fn read(document: &Document, source: &Arc<Source>) -> (Collection, Diagnosti
     }
     reader.wanted.lxc_paths = lxc_paths.iter().map(PathBuf::from).collect();
     // An LXC path may be a link: a location through what it leads to is a guest's as well.
-    let real =
-        lxc_paths.iter().filter_map(|path| std::fs::canonicalize(path).ok()?.into_os_string().into_string().ok());
-    let real: Vec<String> = real.filter(|path| !lxc_paths.contains(path)).collect();
-    lxc_paths.extend(real);
+    for written in &lxc_paths {
+        if let Some(real) =
+            std::fs::canonicalize(written).ok().and_then(|path| path.into_os_string().into_string().ok())
+        {
+            reader.real_paths.entry(real).or_insert_with(|| written.clone());
+        }
+    }
+    let real = reader.real_paths.keys().filter(|path| !lxc_paths.contains(path));
+    let lxc_paths: Vec<String> = lxc_paths.iter().chain(real).cloned().collect();
     reader.wanted.one_history = document.last("guests", "correlation").is_some_and(|item| item.text == "all");
     for part in &document.parts {
         match part.name {
@@ -59,6 +65,8 @@ struct Reader<'a> {
     source: &'a Arc<Source>,
     found: Diagnostics,
     wanted: Collection,
+    /// What the LXC paths lead to, and how they are written.
+    real_paths: BTreeMap<String, String>,
 }
 
 impl Reader<'_> {
@@ -118,7 +126,10 @@ impl Reader<'_> {
             Place::Host(path) => {
                 return self.error(location.span, format!("<location> {path:?} is not absolute"), "it begins with /");
             }
-            Place::Guest { lxc_path, name, path } => (Scope::Folder { lxc_path, name }, path),
+            Place::Guest { lxc_path, name, path } => {
+                let lxc_path = self.real_paths.get(&lxc_path).cloned().unwrap_or(lxc_path);
+                (Scope::Folder { lxc_path, name }, path)
+            }
         };
         self.wanted.files.push(FileSpec { scope, path, label, format });
     }

@@ -119,5 +119,7 @@ fn a_location_through_what_the_lxc_path_links_to_is_a_guests_too() {
         fs::canonicalize(&real).unwrap().display(),
     ));
     let files = loaded.config.unwrap().collection.files;
-    assert_eq!((&files[0].scope, files[0].path.as_str()), (&Scope::Guest("web".into()), "/var/log/secure"));
+    let lxc_path = folder.path().join("lxc").display().to_string();
+    let web = Scope::Folder { lxc_path, name: "web".into() };
+    assert_eq!((&files[0].scope, files[0].path.as_str()), (&web, "/var/log/secure"));
 }
