@@ -9,8 +9,8 @@
 //! *readers* take turns, one portion of one file each, fair between guests; *scouts* do what may hang (opening, listing,
 //! odd file systems) and are replaced when they do; the *pen* commits positions. Nothing is polled but what has no watch.
 //!
-//! A file's way: [`scan`] finds that a location means it, [`look`] opens it where [`start`] says, [`fetch`] reads
-//! portions, [`followed`] makes lines of them, [`tail`] hands them in, [`pending`] waits for the receipts, [`pen`] saves.
+//! A file's way: `scan` finds that a location means it, `look` opens it where `start` says, `fetch` reads
+//! portions, `followed` makes lines of them, `tail` hands them in, `pending` waits for the receipts, `pen` saves.
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods)]
 
