@@ -32,14 +32,13 @@ const LOCAL_RULES: &str = r#"<group name="local,syslog,">
   <rule id="5720" level="10" frequency="2" overwrite="yes">
     <if_matched_sid>5716</if_matched_sid>
     <same_source_ip />
-    <description>Multiple SSHD authentication failures.</description>
+    <description>Passwords are guessed at sshd.</description>
     <group>authentication_failures,</group>
   </rule>
   <rule id="31151" level="10" frequency="5" timeframe="120" overwrite="yes">
     <if_matched_sid>31101</if_matched_sid>
     <same_source_ip />
-    <description>Mutiple web server 400 error codes </description>
-    <description>from same source ip.</description>
+    <description>Pages that are not there are asked for in a row.</description>
     <group>web_scan,recon,</group>
   </rule>
 </group>
