@@ -111,7 +111,7 @@ fn a_fuse_server_that_goes_silent_while_its_file_is_watched_hangs_nobody_else() 
     bench.add_guest_soon("bad", &lane);
     std::thread::sleep(Duration::from_secs(1));
     let hub = bench.hub.clone();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || tell.send(hub.load()));
     let hub_answers = told.recv_timeout(Duration::from_secs(2)).is_ok();
     let good = hub_answers.then(|| {
