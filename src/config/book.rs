@@ -136,7 +136,10 @@ impl Shelf<'_> {
             return files;
         }
         let (main, local) = self.places.decoder_files();
-        files.extend(if main.exists() { self.text("decoder file", &main) } else { Some(shipped::decoders()) });
+        match main.iter().find(|path| path.exists()) {
+            Some(path) => files.extend(self.text("decoder file", path)),
+            None => files.push(shipped::decoders()),
+        }
         if local.exists() {
             files.extend(self.text("decoder file", &local));
         }
@@ -171,9 +174,17 @@ impl Shelf<'_> {
         files
     }
 
-    /// The shipped rule set, each file replaced by one of that name on disk, and the user's local rules behind it.
+    /// The shipped rule set, in the packaged layout each file replaced by one of that name on disk, and the user's local
+    /// rules behind it.
     fn shipped_rules(&mut self) -> Vec<Arc<Source>> {
-        let mut files: Vec<Arc<Source>> = shipped::rules().collect();
+        let mut files = Vec::new();
+        for source in shipped::rules() {
+            let name = source.name.rsplit('/').next().unwrap_or(&source.name);
+            match self.places.shipped_file(name).iter().find(|path| path.exists()) {
+                Some(path) => files.extend(self.text("rule file", path)),
+                None => files.push(source),
+            }
+        }
         let local = self.places.rule_file("local_rules.xml");
         if let Some(path) = local.iter().find(|path| path.exists()) {
             files.extend(self.text("rule file", path));

@@ -54,12 +54,20 @@ impl Places {
         }
     }
 
-    /// The decoder file read where the configuration names none, and the user's own beside it.
-    pub fn decoder_files(&self) -> (PathBuf, PathBuf) {
-        (
-            self.at("etc/decoder.xml", "/etc/hids/rules/decoder.xml"),
-            self.at("etc/local_decoder.xml", "/etc/hids/rules/local_decoder.xml"),
-        )
+    /// Where the decoder file may lie that is read where the configuration names none, in order of precedence, and the
+    /// user's own beside it.
+    pub fn decoder_files(&self) -> (Vec<PathBuf>, PathBuf) {
+        let main = match &self.base {
+            Some(base) => vec![base.join("etc/decoder.xml")],
+            None => self.rule_file("decoder.xml"),
+        };
+        (main, self.at("etc/local_decoder.xml", "/etc/hids/rules/local_decoder.xml"))
+    }
+
+    /// Where a file of the shipped rule set may lie instead of the one that is compiled in, in order of precedence.
+    /// OSSEC's own layout has no such place: its rule files are those that its configuration names.
+    pub fn shipped_file(&self, name: &str) -> Vec<PathBuf> {
+        if self.base.is_some() { Vec::new() } else { self.rule_file(name) }
     }
 
     /// `internal_options.conf` and the file that overrides it.
@@ -103,5 +111,21 @@ impl Places {
     /// Where OSSEC's own daemons leave their pid files; `None` outside OSSEC's layout.
     pub fn ossec_pids(&self) -> Option<PathBuf> {
         self.base.as_ref().map(|base| base.join("var/run"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_files_lie_where_packages_put_them() {
+        let packaged = Places::new(None, None);
+        let both = |name: &str| ["/etc/hids/rules", "/usr/share/hids/rules"].map(|folder| Path::new(folder).join(name));
+        assert_eq!(packaged.shipped_file("sshd_rules.xml"), both("sshd_rules.xml"));
+        assert_eq!(packaged.decoder_files().0, both("decoder.xml"));
+        let ossec = Places::new(Some("/var/ossec".into()), None);
+        assert!(ossec.shipped_file("sshd_rules.xml").is_empty());
+        assert_eq!(ossec.decoder_files().0, [PathBuf::from("/var/ossec/etc/decoder.xml")]);
     }
 }
