@@ -14,7 +14,7 @@ use crate::guest::{self, State};
 use crate::respond::{self, BlockView, ErrorKind, Transport};
 use ipnet::IpNet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Alerts that one question may get.
 const MOST_ALERTS: usize = 10_000;
@@ -37,6 +37,11 @@ impl Desk {
 /// The word for an option that does not exist yet.
 fn later<T>(what: &str) -> Result<T, Fault> {
     Err(Fault::new(FaultKind::Refused, format!("{what}: hids does not do that yet")))
+}
+
+/// Orders mean every gateway: one alone cannot be named yet, and is not passed over in silence.
+fn every_gateway(one: Option<&str>) -> Result<(), Fault> {
+    one.map_or(Ok(()), |_| later("naming one gateway"))
 }
 
 fn moment(time: SystemTime) -> Time {
@@ -130,7 +135,6 @@ impl Daemon {
         let stopped = fleet.guests.iter().filter(|guest| guest.state == State::Stopped).count() as u64;
         let tallies = self.doers.tallies.look();
         let events: u64 = tallies.iter().map(|(_, counts)| counts.events).sum();
-        let running_for = Time::now().0.saturating_sub(self.started.seconds).max(1);
         let blocks = self.doers.responses.blocks_by_state();
         let views = self.doers.responses.list();
         let gateways = self.doers.responses.health().into_iter().map(|health| {
@@ -178,7 +182,7 @@ impl Daemon {
             guests: GuestCounts { running: live, stopped, unwell },
             sources: self.collector.sources().iter().filter(|report| report.inode != 0).count() as u64,
             events,
-            events_per_second: events as f64 / running_for as f64,
+            events_per_second: self.pace.a_second(events, Instant::now()),
             alerts: tallies.iter().map(|(_, counts)| counts.alerts).sum(),
             blocks: blocks.iter().filter(|(state, _)| *state == "active").map(|(_, count)| count).sum(),
             gateways: gateways.collect(),
@@ -271,6 +275,9 @@ impl Answer for Desk {
     }
 
     async fn blocks(&self, filter: BlockFilter) -> Result<Vec<Block>, Fault> {
+        if filter.ended {
+            return later("listing blocks that have ended");
+        }
         let covers = filter.address.as_deref().map(net).transpose()?;
         let fits = move |view: &BlockView| {
             filter.gateway.as_ref().is_none_or(|gateway| *gateway == view.gateway)
@@ -281,6 +288,7 @@ impl Answer for Desk {
     }
 
     async fn block(&self, order: BlockOrder, _by: Peer) -> Result<Vec<Effect>, Fault> {
+        every_gateway(order.gateway.as_deref())?;
         let net = net(&order.address)?;
         let time = order.seconds.map(Duration::from_secs);
         let reason = order.reason.unwrap_or_else(|| "by hand".to_owned());
@@ -293,7 +301,8 @@ impl Answer for Desk {
         Ok(views.iter().map(told).collect())
     }
 
-    async fn unblock(&self, address: String, _gateway: Option<String>, _by: Peer) -> Result<Vec<Effect>, Fault> {
+    async fn unblock(&self, address: String, gateway: Option<String>, _by: Peer) -> Result<Vec<Effect>, Fault> {
+        every_gateway(gateway.as_deref())?;
         let net = net(&address)?;
         let left = self.wait(move |daemon| daemon.doers.responses.remove(net)).await?;
         let left = left.map_err(|error| refused(&error))?;
@@ -324,7 +333,8 @@ impl Answer for Desk {
         Ok(Why { address, blocks, allowed: allowed.into_iter().collect(), alerts })
     }
 
-    async fn sync(&self, _gateway: Option<String>, _by: Peer) -> Result<Vec<Effect>, Fault> {
+    async fn sync(&self, gateway: Option<String>, _by: Peer) -> Result<Vec<Effect>, Fault> {
+        every_gateway(gateway.as_deref())?;
         let reports = self.wait(|daemon| daemon.doers.responses.sync()).await?;
         let told = |(gateway, report): (String, respond::Report)| Effect {
             subject: "sets".to_owned(),

@@ -5,6 +5,7 @@ use super::clock::Clock;
 use super::commons;
 use super::hand::Hands;
 use super::lane::{Doers, Tallies};
+use super::pace::Pace;
 use super::roster::Roster;
 use super::{gauges, host_name, notices, reload, shutdown};
 use crate::alert;
@@ -80,6 +81,8 @@ pub struct Daemon {
     pub own_addresses: Arc<ArcSwap<OwnAddresses>>,
     /// When the daemon began.
     pub started: Stamp,
+    /// How many events there were of late.
+    pub pace: Pace,
     /// The first look at all guests is over.
     pub ready: AtomicBool,
 }
@@ -149,6 +152,7 @@ async fn life(config: Config) -> Ended {
     let (mut waiting, mut found) = (true, false);
     let mut settling = tokio::time::interval(Duration::from_millis(10));
     let mut addresses = tokio::time::interval(Duration::from_secs(30));
+    let mut pacing = tokio::time::interval(Duration::from_secs(10));
     loop {
         tokio::select! {
             change = changes.recv() => match change {
@@ -170,6 +174,7 @@ async fn life(config: Config) -> Ended {
                 waiting = false;
                 daemon.is_ready();
             }
+            _ = pacing.tick() => daemon.pace.mark(daemon.doers.tallies.events(), Instant::now()),
             _ = addresses.tick() => {
                 let daemon = Arc::clone(&daemon);
                 tokio::task::spawn_blocking(move || daemon.refresh_addresses());
@@ -293,6 +298,7 @@ impl Started {
             books,
             own_addresses,
             started,
+            pace: Pace::start(Instant::now()),
             ready: AtomicBool::new(false),
         });
         daemon.refresh_addresses();

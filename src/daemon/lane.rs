@@ -67,6 +67,11 @@ impl Tallies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(guest.clone()));
     }
 
+    /// Events judged in all.
+    pub fn events(&self) -> u64 {
+        self.look().iter().map(|(_, counts)| counts.events).sum()
+    }
+
     /// Looks at all of them.
     pub fn look(&self) -> Vec<(Option<guest::Name>, Counts)> {
         let tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,6 +14,7 @@ mod hand;
 mod lane;
 mod late;
 mod notices;
+mod pace;
 mod reload;
 mod roster;
 mod shutdown;
