@@ -28,7 +28,7 @@ test: ## everything; CI calls this
 	@if [ "$$(id -u)" = 0 ]; then containers/deps; else containers/deps build; fi
 	@$(MAKE) --no-print-directory lint deny
 	@[ "$$(id -u)" = 0 ] || $(LOUD) 'not root: every test that raises real LXC guests, namespaces or ipsets'
-	$(CARGO) test --locked
+	$(CARGO) test --locked --no-fail-fast
 
 bench: ## measures throughput, latency, memory and hostile guests; kept in tests/bench/runs
 	@if [ "$$(id -u)" = 0 ]; then containers/deps; else containers/deps build; fi
