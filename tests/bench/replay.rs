@@ -74,7 +74,7 @@ fn figure(part: &mut Part, label: &str, dir: &Path, log: &Path) {
         let whole = median(runs.iter().map(|run| run.whole.as_secs_f64()).collect());
         let memory = runs.iter().map(|run| run.memory).max().unwrap_or_default();
         part.say(&format!(
-            "{label:30} {how:14} {:8.0} ({least:.0} to {most:.0})  {:.0} lines, {:.0} % alert; whole run {whole:.2} s, {} MiB at most",
+            "{label:33} {how:14} {:8.0} ({least:.0} to {most:.0})  {:.0} lines, {:.0} % alert; whole run {whole:.2} s, {} MiB at most",
             median(rates),
             runs[0].events,
             100.0 * runs[0].alerts / runs[0].events,
