@@ -2,8 +2,8 @@
 //!
 //! Holds the blocks: who, until when, why, and how far each gateway has come ([`Responder`]). Comes in: verdicts, the
 //! fleet's own addresses, where the gateway's first process is. Goes out: entries in the gateways' sets, notices,
-//! OSSEC's lines about runs. Touches the ledger and that log, the gateway's sets (by the host's own `ipset`, `nft` and
-//! `conntrack`, or through `ssh`), and of a guest nothing but the gateway's network namespace.
+//! OSSEC's lines about runs. Touches the ledger and that log, the gateway's sets (by netlink, by the host's own
+//! `ipset`, `nft` and `conntrack`, or through `ssh`), and of a guest nothing but the gateway's network namespace.
 //!
 //! A verdict's way: [`plan`] says whom, [`spare`] has no objection, the desk merges and counts, the scribe writes it to
 //! the [`ledger`], and the gateway's worker carries it through [`reach`]. Only the first three happen on the judging
