@@ -464,7 +464,7 @@ fn a_first_process_that_has_gone_to_a_dead_fuse_mount_hangs_a_thread_and_not_us(
     let (at, pipe) = (at.display(), pipe.display());
     let inside = format!("exec 3<>{pipe}; pivot_root {at} {at}; read x <&3");
     let (sleeper, init) = Sleeper::start(&format!("exec unshare -m sh -c '{inside}'"));
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let limit = Duration::from_millis(100);
         let live = GuestRoot::live_within(&Name::new("web"), init, Path::new("/proc"), limit);
