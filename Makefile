@@ -23,12 +23,16 @@ build: ## the release binary, target/release/hids
 demo: deps build ## a fleet of real guests, an attack, and the attacker shut out at the gateway
 	@containers/demo target/release/hids
 
-# Without root the guests' packages are of no use; the tests that need them say so.
+# Without root the guests' packages are of no use; the tests that need them say so. What passing tests say (the agreement
+# with OSSEC's recorded answers, file by file; what was skipped) is shown, too.
 test: ## everything; CI calls this
 	@if [ "$$(id -u)" = 0 ]; then containers/deps; else containers/deps build; fi
 	@$(MAKE) --no-print-directory lint deny
 	@[ "$$(id -u)" = 0 ] || $(LOUD) 'not root: every test that raises real LXC guests, namespaces or ipsets'
-	$(CARGO) test --locked --no-fail-fast
+	@log=$$(mktemp); set -o pipefail; \
+	$(CARGO) test --locked --no-fail-fast -- --show-output 2>&1 | tee "$$log"; ended=$$?; \
+	if grep -q SKIPPED "$$log"; then printf '\n*** What was not tried:\n'; grep -h SKIPPED "$$log" | sort -u; fi >&2; \
+	rm -f "$$log"; exit $$ended
 
 bench: ## measures throughput, latency, memory and hostile guests; kept in tests/bench/runs
 	@if [ "$$(id -u)" = 0 ]; then containers/deps; else containers/deps build; fi
