@@ -130,10 +130,10 @@ impl Reader<'_> {
             });
             return;
         };
+        if !element.children.is_empty() && !switched_off(element) {
+            self.standing(section.standing, section.name, element.span);
+        }
         if section.elements.is_empty() {
-            if !element.children.is_empty() && !switched_off(element) {
-                self.standing(section.standing, section.name, element.span);
-            }
             return;
         }
         let items = self.elements(section.name, section.elements, &element.children);

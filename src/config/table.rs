@@ -62,7 +62,9 @@ const fn known(name: &'static str, value: Value, standing: Standing) -> Known {
 
 const MAIL: Standing = Later("mail of alerts (<global> email_…, <email_alerts>)");
 const WINDOWS: Standing = Ignored("it concerns Windows agents");
+const WAZUH: Standing = Ignored("an element of Wazuh");
 const LEVEL: Value = Number(0, 255);
+const NUMBER: Value = Number(0, u32::MAX as u64);
 
 const GLOBAL: &[Known] = &[
     known("email_notification", YesNo, MAIL),
@@ -107,12 +109,12 @@ const GLOBAL: &[Known] = &[
     known("zeromq_client_cert", Text, Done),
     known("picviz_output", YesNo, Ignored("gone since OSSEC 3")),
     known("picviz_socket", Text, Ignored("gone since OSSEC 3")),
-    known("max_output_size", Text, Ignored("an element of Wazuh")),
-    known("alerts_log", Text, Ignored("an element of Wazuh")),
-    known("queue_size", Text, Ignored("an element of Wazuh")),
-    known("agents_disconnection_time", Text, Ignored("an element of Wazuh")),
-    known("agents_disconnection_alert_time", Text, Ignored("an element of Wazuh")),
-    known("update_check", Text, Ignored("an element of Wazuh")),
+    known("max_output_size", Text, WAZUH),
+    known("alerts_log", Text, WAZUH),
+    known("queue_size", Text, WAZUH),
+    known("agents_disconnection_time", Text, WAZUH),
+    known("agents_disconnection_alert_time", Text, WAZUH),
+    known("update_check", Text, WAZUH),
 ];
 
 const RULES: &[Known] = &[
@@ -122,8 +124,8 @@ const RULES: &[Known] = &[
     known("decoder", Needed, Done),
     known("decoder_dir", Needed, Done),
     known("list", Needed, Done),
-    known("rule_include", Needed, Ignored("an element of Wazuh")),
-    known("rule_exclude", Needed, Ignored("an element of Wazuh")),
+    known("rule_include", Needed, WAZUH),
+    known("rule_exclude", Needed, WAZUH),
 ];
 
 const ALERTS: &[Known] = &[
@@ -140,17 +142,17 @@ const LOCALFILE: &[Known] = &[
     known("frequency", Text, Done),
     known("only-future-events", Text, WINDOWS),
     known("query", Text, WINDOWS),
-    known("out_format", Text, Ignored("an element of Wazuh")),
-    known("label", Text, Ignored("an element of Wazuh")),
-    known("target", Text, Ignored("an element of Wazuh")),
-    known("filter", Text, Ignored("an element of Wazuh")),
-    known("exclude", Text, Ignored("an element of Wazuh")),
-    known("ignore", Text, Ignored("an element of Wazuh")),
-    known("restrict", Text, Ignored("an element of Wazuh")),
-    known("ignore_binaries", Text, Ignored("an element of Wazuh")),
-    known("age", Text, Ignored("an element of Wazuh")),
-    known("multiline_regex", Text, Ignored("an element of Wazuh")),
-    known("reconnect_time", Text, Ignored("an element of Wazuh")),
+    known("out_format", Text, WAZUH),
+    known("label", Text, WAZUH),
+    known("target", Text, WAZUH),
+    known("filter", Text, WAZUH),
+    known("exclude", Text, WAZUH),
+    known("ignore", Text, WAZUH),
+    known("restrict", Text, WAZUH),
+    known("ignore_binaries", Text, WAZUH),
+    known("age", Text, WAZUH),
+    known("multiline_regex", Text, WAZUH),
+    known("reconnect_time", Text, WAZUH),
 ];
 
 const COMMAND: &[Known] = &[
@@ -158,7 +160,7 @@ const COMMAND: &[Known] = &[
     known("executable", Needed, Done),
     known("expect", Text, Done),
     known("timeout_allowed", YesNo, Done),
-    known("extra_args", Text, Ignored("an element of Wazuh")),
+    known("extra_args", Text, WAZUH),
 ];
 
 const ACTIVE_RESPONSE: &[Known] = &[
@@ -171,8 +173,103 @@ const ACTIVE_RESPONSE: &[Known] = &[
     known("rules_group", Needed, Done),
     known("timeout", Text, Done),
     known("repeated_offenders", Text, Later("longer blocks for repeated offenders (<repeated_offenders>)")),
-    known("ca_store", Text, Ignored("an element of Wazuh")),
-    known("ca_verification", Text, Ignored("an element of Wazuh")),
+    known("ca_store", Text, WAZUH),
+    known("ca_verification", Text, WAZUH),
+];
+
+/// Sections whose work has issues of their own are checked all the same, so that a mistake shows before it counts.
+const SYSCHECK: &[Known] = &[
+    known("directories", Text, Done),
+    known("ignore", Text, Done),
+    known("nodiff", Text, Done),
+    known("frequency", NUMBER, Done),
+    known("scan_time", Text, Done),
+    known("scan_day", Text, Done),
+    known("scan_on_start", YesNo, Done),
+    known("disabled", YesNo, Done),
+    known("skip_nfs", YesNo, Done),
+    known("auto_ignore", YesNo, Done),
+    known("alert_new_files", YesNo, Done),
+    known("prefilter_cmd", Text, Done),
+    known("windows_registry", Text, WINDOWS),
+    known("registry_ignore", Text, WINDOWS),
+    known("skip_dev", Text, WAZUH),
+    known("skip_proc", Text, WAZUH),
+    known("skip_sys", Text, WAZUH),
+    known("process_priority", Text, WAZUH),
+    known("max_eps", Text, WAZUH),
+    known("synchronization", Text, WAZUH),
+    known("whodata", Text, WAZUH),
+    known("file_limit", Text, WAZUH),
+    known("diff", Text, WAZUH),
+];
+
+const ROOTCHECK: &[Known] = &[
+    known("disabled", YesNo, Done),
+    known("frequency", NUMBER, Done),
+    known("rootkit_files", Text, Done),
+    known("rootkit_trojans", Text, Done),
+    known("system_audit", Text, Done),
+    known("base_directory", Text, Done),
+    known("ignore", Text, Done),
+    known("scanall", YesNo, Done),
+    known("readall", YesNo, Done),
+    known("skip_nfs", YesNo, Done),
+    known("check_dev", YesNo, Done),
+    known("check_files", YesNo, Done),
+    known("check_if", YesNo, Done),
+    known("check_pids", YesNo, Done),
+    known("check_ports", YesNo, Done),
+    known("check_sys", YesNo, Done),
+    known("check_trojans", YesNo, Done),
+    known("check_unixaudit", YesNo, Done),
+    known("windows_audit", Text, WINDOWS),
+    known("windows_apps", Text, WINDOWS),
+    known("windows_malware", Text, WINDOWS),
+    known("check_winapps", Text, WINDOWS),
+    known("check_winaudit", Text, WINDOWS),
+    known("check_winmalware", Text, WINDOWS),
+];
+
+const EMAIL_ALERTS: &[Known] = &[
+    known("email_to", Text, Done),
+    known("level", LEVEL, Done),
+    known("rule_id", Text, Done),
+    known("group", Text, Done),
+    known("event_location", Text, Done),
+    known("format", OneOf(&["default", "full", "sms"]), Done),
+    known("do_not_delay", Text, Done),
+    known("do_not_group", Text, Done),
+];
+
+const SYSLOG_OUTPUT: &[Known] = &[
+    known("server", Needed, Done),
+    known("port", Number(1, 65_535), Done),
+    known("format", OneOf(&["default", "cef", "json", "splunk"]), Done),
+    known("level", LEVEL, Done),
+    known("rule_id", Text, Done),
+    known("group", Text, Done),
+    known("location", Text, Done),
+    known("use_fqdn", YesNo, Done),
+    known("protocol", OneOf(&["udp", "tcp"]), Done),
+    known("tls", YesNo, Done),
+    known("tls_verify", YesNo, Done),
+    known("tls_ca", Text, Done),
+];
+
+const REPORTS: &[Known] = &[
+    known("title", Text, Done),
+    known("type", Text, Done),
+    known("category", Text, Done),
+    known("group", Text, Done),
+    known("rule", Text, Done),
+    known("level", Text, Done),
+    known("location", Text, Done),
+    known("srcip", Text, Done),
+    known("user", Text, Done),
+    known("showlogs", YesNo, Done),
+    known("email_to", Text, Done),
+    known("frequency", Text, Done),
 ];
 
 const GUEST_LOCALFILE: &[Known] = &[known("log_format", Needed, Done), known("location", Needed, Done)];
@@ -237,11 +334,11 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "localfile", standing: Done, elements: LOCALFILE },
     Section { name: "command", standing: Done, elements: COMMAND },
     Section { name: "active-response", standing: Done, elements: ACTIVE_RESPONSE },
-    Section { name: "syscheck", standing: Later("file integrity (<syscheck>)"), elements: &[] },
-    Section { name: "rootcheck", standing: Later("rootkits and policy (<rootcheck>)"), elements: &[] },
-    Section { name: "email_alerts", standing: MAIL, elements: &[] },
-    Section { name: "syslog_output", standing: Later("alerts by syslog (<syslog_output>)"), elements: &[] },
-    Section { name: "reports", standing: Later("daily reports (<reports>)"), elements: &[] },
+    Section { name: "syscheck", standing: Later("file integrity (<syscheck>)"), elements: SYSCHECK },
+    Section { name: "rootcheck", standing: Later("rootkits and policy (<rootcheck>)"), elements: ROOTCHECK },
+    Section { name: "email_alerts", standing: MAIL, elements: EMAIL_ALERTS },
+    Section { name: "syslog_output", standing: Later("alerts by syslog (<syslog_output>)"), elements: SYSLOG_OUTPUT },
+    Section { name: "reports", standing: Later("daily reports (<reports>)"), elements: REPORTS },
     Section { name: "remote", standing: NO_NETWORK, elements: &[] },
     Section { name: "client", standing: NO_NETWORK, elements: &[] },
     Section { name: "database_output", standing: Ignored("alerts.json is what data bases read"), elements: &[] },

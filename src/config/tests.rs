@@ -123,3 +123,14 @@ fn a_location_through_what_the_lxc_path_links_to_is_a_guests_too() {
     let web = Scope::Folder { lxc_path, name: "web".into() };
     assert_eq!((&files[0].scope, files[0].path.as_str()), (&web, "/var/log/secure"));
 }
+
+#[test]
+fn sections_whose_work_is_still_to_come_are_checked_all_the_same() {
+    let (_folder, loaded) = load_text(
+        "<ossec_config><syscheck><frequncy>1</frequncy></syscheck><rootcheck><scanall>perhaps</scanall></rootcheck>\
+         <rootcheck><disabled>yes</disabled></rootcheck></ossec_config>",
+    );
+    let said = said(&loaded).join("\n");
+    assert!(said.contains("<frequncy> is unknown in <syscheck>"), "{said}");
+    assert!(said.contains("<scanall> in <rootcheck> says \"perhaps\""), "{said}");
+}

@@ -22,9 +22,15 @@ pub async fn walk(daemon: &Arc<Daemon>, commons: tokio::task::JoinHandle<()>) {
     let collector = Arc::clone(&daemon.collector);
     let _ = tokio::task::spawn_blocking(move || collector.stop_reading()).await;
     daemon.roster.close().await;
-    // Its senders went with the lanes, but for the daemon's own, which never sends.
+    // What the lanes offered is weighed first. The daemon itself keeps a way in, which never sends, so the commons are
+    // told to end once they have nothing left to do, or when their time is over.
+    let waited = tokio::time::Instant::now();
+    let room = &daemon.doers.commons;
+    while room.capacity() < room.max_capacity() && waited.elapsed() < COMMONS {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     commons.abort();
-    let _ = tokio::time::timeout(COMMONS, commons).await;
+    let _ = commons.await;
     let (alerts, responses, collector) =
         (daemon.doers.alerts.clone(), Arc::clone(&daemon.doers.responses), Arc::clone(&daemon.collector));
     let last = tokio::task::spawn_blocking(move || {
