@@ -192,9 +192,24 @@ pub enum BlocksCommand {
     Remove {
         /// The address or network blocked
         address: String,
+        /// Print what came of it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say why an address is blocked, or why it is not
+    Why {
+        /// The address
+        address: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Compare the gateway with the ledger now
-    Sync,
+    Sync {
+        /// Print what came of it as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `hids logtest`

@@ -213,10 +213,18 @@ pub fn blocks(places: &Places, command: &BlocksCommand) -> Exit {
             };
             effects(places, &Question::Block(order), *json)
         }
-        BlocksCommand::Remove { address } => {
-            effects(places, &Question::Unblock { address: address.clone(), gateway: None }, false)
+        BlocksCommand::Remove { address, json } => {
+            effects(places, &Question::Unblock { address: address.clone(), gateway: None }, *json)
         }
-        BlocksCommand::Sync => effects(places, &Question::Sync { gateway: None }, false),
+        BlocksCommand::Why { address, json: as_json } => {
+            let question = Question::Why { address: address.clone() };
+            finish(
+                one::<api::Why>(places, &question).and_then(|why| {
+                    if *as_json { json(&why) } else { Ok(print::why(&why, Time::now(), print::colour())) }
+                }),
+            )
+        }
+        BlocksCommand::Sync { json } => effects(places, &Question::Sync { gateway: None }, *json),
     }
 }
 

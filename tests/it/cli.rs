@@ -237,6 +237,9 @@ fn the_daemon_answers_and_shows_nothing_unescaped() {
     place.until("a committed position", || place.json(&["sources", "list", "--json"])[0]["lag"] == 0);
     assert_eq!(place.json(&["blocks", "list", "--json"]), serde_json::json!([]));
     assert_eq!(place.json(&["status", "--json"])["alerts"], 2);
+    let why = place.json(&["blocks", "why", "127.0.0.1", "--json"]);
+    assert_eq!((&why["blocks"], why["allowed"].as_array().unwrap().len()), (&serde_json::json!([]), 1), "{why}");
+    assert_eq!(place.json(&["blocks", "why", "198.51.100.7", "--json"])["alerts"].as_array().unwrap().len(), 1);
     for arguments in [&["status"][..], &["alerts", "list"], &["guests", "show", "host"], &["sources", "list"]] {
         let shown = text(&place.hids(arguments));
         let bad = shown.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
