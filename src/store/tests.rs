@@ -215,3 +215,64 @@ fn a_full_disk_fails_the_commit_and_the_next_one_after_cleaning_up_holds() {
     assert_eq!(read.0.unwrap().unwrap(), b"1");
     assert_eq!(read.1.unwrap().unwrap(), b"2");
 }
+
+/// Runs in a process of its own, started by the test below: commits numbers without end and says which are on the disk.
+#[test]
+fn committer() {
+    let Some(path) = std::env::var_os("HIDS_TEST_STORE") else { return };
+    let store = Store::open(Path::new(&path)).unwrap();
+    assert!(store.notices().is_empty(), "{:?}", store.notices());
+    let before =
+        store.get(Table::Positions, b"n").unwrap().map_or(0, |raw| u64::from_le_bytes(raw.try_into().unwrap()));
+    for n in before + 1.. {
+        // Two tables, that must never disagree, and some bulk, so that the kill comes in the middle of something.
+        store.note(Table::Positions, b"n", Some(n.to_le_bytes().to_vec()));
+        store.note(Table::Lanes, b"n", Some(n.to_le_bytes().to_vec()));
+        store.note(Table::Lanes, &(n % 50).to_le_bytes(), Some(vec![n as u8; 5_000]));
+        store.commit_noted().unwrap();
+        println!("on disk {n} end");
+    }
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_no_commit() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.redb");
+    for round in 0..6_u64 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["store::tests::committer", "--exact", "--nocapture"])
+            .env("HIDS_TEST_STORE", &path)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut killer = None;
+        let mut child_to_kill = Some(child);
+        let mut last = 0;
+        for line in lines.lines() {
+            let line = line.unwrap();
+            // A line that the kill cut short has no end.
+            if let Some(n) = line.strip_prefix("on disk ").and_then(|rest| rest.strip_suffix(" end")) {
+                last = n.parse::<u64>().unwrap();
+                killer = killer.or_else(|| {
+                    let mut child = child_to_kill.take()?;
+                    Some(std::thread::spawn(move || {
+                        std::thread::sleep(std::time::Duration::from_millis(20 + round * 23));
+                        child.kill().unwrap();
+                        child.wait().unwrap();
+                    }))
+                });
+            }
+        }
+        killer.expect("nothing was committed").join().unwrap();
+        let store = Store::open(&path).unwrap();
+        assert!(store.notices().is_empty(), "{:?}", store.notices());
+        let n = |table| {
+            let raw = store.get(table, b"n").unwrap();
+            raw.map_or(0, |raw| u64::from_le_bytes(raw.try_into().unwrap()))
+        };
+        assert!(n(Table::Positions) >= last, "{} < {last}", n(Table::Positions));
+        assert_eq!(n(Table::Positions), n(Table::Lanes));
+    }
+}

@@ -189,7 +189,7 @@ impl Bench {
     pub fn new(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("log")).unwrap();
-        Self { folder, store: None, collector: None, config, hub: Hub::start().unwrap() }
+        Self { folder, store: None, collector: None, config, hub: hub() }
     }
 
     /// A path in the log folder.
@@ -296,6 +296,18 @@ impl Bench {
         let rootfs = Rootfs::parse(&format!("dir:{}", lxc_path.join(name).join("rootfs").display()));
         let root = GuestRoot::at_rest(&Name::new(name), &lxc_path, name, &rootfs).unwrap();
         self.collector().add(Joining::for_tests(name, &lxc_path, &root, lane.intake.clone().unwrap())).unwrap();
+    }
+}
+
+/// A hub; the kernel's instances (128 for a user) may be used up for a moment where many tests run at once.
+fn hub() -> Hub {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        match Hub::start() {
+            Ok(hub) => return hub,
+            Err(error) => assert!(Instant::now() < end, "no hub: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

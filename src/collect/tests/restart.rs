@@ -293,7 +293,7 @@ fn a_guest_that_comes_back_at_once_repeats_nothing() {
     assert_eq!(bench.source("a.log").position, 0, "nothing has been dealt with");
     lane.deal(Dealing::Done);
     bench.write("a.log", "end\n");
-    wait(|| bench.source("a.log").lag == 0);
+    wait(|| lane.texts().len() == 21 && bench.source("a.log").lag == 0);
     bench.stop();
     let lane = Lane::new(1 << 20);
     bench.run(&lane);
