@@ -33,6 +33,13 @@ struct Candidate {
     found: Found,
 }
 
+/// Whether an earlier file was written over by a copy of one that is followed.
+enum Overwritten {
+    No,
+    Perhaps,
+    ByACopy,
+}
+
 impl Eye<'_> {
     /// Finds this path's earlier files that were not read to their ends, and, if `since` is given, those that came and
     /// went since then.
@@ -145,11 +152,22 @@ impl Eye<'_> {
     /// Files were truncated, and perhaps written anew: their copies are found by their beginnings and read on from where
     /// we were; then the files are read from their first bytes.
     pub(super) fn rewritten(&self, tail: &mut Tail) {
-        while let Some(index) = tail.files.iter().position(|file| file.rewritten) {
-            let Some(old) = tail.files.remove(index) else { return };
+        loop {
+            // The one that the path names first: what was written over an earlier one may be its copy.
+            let last = tail.files.len().checked_sub(1).filter(|&last| tail.has_current && tail.files[last].rewritten);
+            let Some(index) = last.or_else(|| tail.files.iter().position(|file| file.rewritten)) else { return };
+            let Some(mut old) = tail.files.remove(index) else { return };
             let was_current = tail.has_current && index == tail.files.len();
             tail.has_current &= !was_current;
-            let files = self.after_truncation(tail, old);
+            old.rewritten = false;
+            let files = match if was_current { Overwritten::No } else { self.overwritten(tail, &old) } {
+                Overwritten::No => self.after_truncation(tail, old),
+                Overwritten::Perhaps => vec![old],
+                Overwritten::ByACopy => {
+                    self.leave_to(&mut old, None, 0);
+                    vec![old]
+                }
+            };
             let last = files.len();
             for (number, mut file) in files.into_iter().enumerate() {
                 let is_current = was_current && number + 1 == last && file.replaced.is_none();
@@ -165,9 +183,31 @@ impl Eye<'_> {
         }
     }
 
+    /// Was an earlier file written over by a copy of what is followed anyway, as `cp log log.1` does?
+    fn overwritten(&self, tail: &mut Tail, old: &Followed) -> Overwritten {
+        let Some(open) = old.file.clone() else { return Overwritten::No };
+        let identity = (old.device, old.inode);
+        if tail.files.iter().any(|file| file.file.is_some() && (file.device, file.inode) == identity) {
+            return Overwritten::ByACopy;
+        }
+        let Some(current) = tail.current() else { return Overwritten::No };
+        let (size, mine) = (open.metadata().map_or(0, |facts| facts.len()), first_bytes(&open));
+        // Emptied: whatever is written into it next, a copy will be found once the file that it is of is cut.
+        if mine.is_empty() {
+            return Overwritten::ByACopy;
+        }
+        // Perhaps still being copied.
+        let begins = current.file.as_deref().is_some_and(|now| first_bytes(now).starts_with(&mine));
+        if current.read() > 0 {
+            let alike = current.likeness().compare(&open, size).is_ok_and(|like| like != Match::Other);
+            return if alike || begins { Overwritten::ByACopy } else { Overwritten::No };
+        }
+        // Nothing has been read of it that a copy could be known by: asked again as soon as something has.
+        if begins { Overwritten::Perhaps } else { Overwritten::No }
+    }
+
     /// What to read after a file was truncated, oldest first: its copy, what came and went meanwhile, the file itself.
     fn after_truncation(&self, tail: &mut Tail, mut old: Followed) -> Vec<Followed> {
-        old.rewritten = false;
         let (likeness, unread) = (old.likeness(), old.size.saturating_sub(old.read()));
         let (device, inode, odd, replaced) = (old.device, old.inode, old.odd, old.replaced);
         let Some(found) = old.file.as_deref().and_then(|open| open.try_clone().ok()).and_then(|file| {
@@ -187,7 +227,9 @@ impl Eye<'_> {
             let mut candidates = self.candidates(tail, Some((device, inode)));
             let since = tail.sighted;
             let copy = candidates.iter().position(|candidate| {
-                let fresh = since.is_some_and(|since| made(&candidate.found) + COARSE >= since);
+                // A copy over an earlier one keeps that one's birth.
+                let made = made(&candidate.found).max(candidate.found.modified);
+                let fresh = since.is_some_and(|since| made + COARSE >= since);
                 let weak = likeness.position > 0 && fresh && is_generation(&self.place.path, &candidate.path);
                 let size = candidate.found.size;
                 (likeness.proves() || weak)
@@ -296,7 +338,7 @@ impl Eye<'_> {
 
     /// Opens those of some files that nobody follows and that have not been met.
     fn open_all(&self, tail: &Tail, names: Vec<PathBuf>, met: &mut BTreeSet<(u64, u64)>) -> Vec<Candidate> {
-        met.extend(tail.files.iter().filter(|f| f.file.is_some()).map(|f| (f.device, f.inode)));
+        met.extend(tail.files.iter().filter(|f| f.file.is_some() && !turned(f)).map(|f| (f.device, f.inode)));
         let mut candidates = Vec::new();
         for path in names {
             let Ok(opened) = self.tree.open_log(&path) else { continue };
@@ -320,6 +362,15 @@ impl Eye<'_> {
         }
         candidates
     }
+}
+
+/// Does an earlier file hold other contents than those that were read of it?
+fn turned(file: &Followed) -> bool {
+    file.replaced.is_some()
+        && file.file.as_deref().is_some_and(|open| {
+            let size = open.metadata().map_or(0, |facts| facts.len());
+            !file.odd && file.likeness().compare(open, size).is_ok_and(|like| like == Match::Other)
+        })
 }
 
 /// A file's first bytes; empty where it cannot be read.
