@@ -10,6 +10,7 @@ use super::lines::Cutter;
 use super::pending::Pending;
 use super::{Format, fetch::PORTION};
 use crate::event::{Freshness, Line};
+use crate::guest::OpenFile;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -111,6 +112,13 @@ pub(super) struct Found {
     pub(super) size: u64,
     pub(super) modified: SystemTime,
     pub(super) odd: bool,
+}
+
+impl From<OpenFile> for Found {
+    fn from(opened: OpenFile) -> Self {
+        let OpenFile { file, meta, odd, .. } = opened;
+        Self { file, inode: meta.ino, device: meta.dev, size: meta.size, modified: meta.mtime, odd }
+    }
 }
 
 impl Followed {

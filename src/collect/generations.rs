@@ -347,14 +347,7 @@ impl Eye<'_> {
             if !met.insert(identity) || (self.claimed)(identity.0, identity.1).is_some() {
                 continue;
             }
-            let found = Found {
-                file: opened.file,
-                inode: opened.meta.ino,
-                device: opened.meta.dev,
-                size: opened.meta.size,
-                modified: opened.meta.mtime,
-                odd: opened.odd,
-            };
+            let found = Found::from(opened);
             // A file on FUSE may hang in every comparison: such copies are not looked for.
             if !found.odd {
                 candidates.push(Candidate { path, found });

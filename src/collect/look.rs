@@ -59,14 +59,7 @@ impl Eye<'_> {
                 return;
             }
         };
-        let found = Found {
-            file: opened.file,
-            inode: opened.meta.ino,
-            device: opened.meta.dev,
-            size: opened.meta.size,
-            modified: opened.meta.mtime,
-            odd: opened.odd,
-        };
+        let found = Found::from(opened);
         if matches!(tail.health, Health::Missing | Health::Refused(_) | Health::Unreadable(_) | Health::Passed(_)) {
             tail.health = Health::Good;
         }

@@ -1,5 +1,6 @@
 //! The commons: rules that count over guests (design, decision 3). One task, fed by the lanes, sharing nothing with them.
 
+use super::act::{Read, act};
 use crate::alert::{self, Meta};
 use crate::correlate::{Book, Commons, Offer};
 use crate::event::{Freshness, Receipt};
@@ -43,18 +44,10 @@ pub async fn run(
 
 fn weigh(commons: &mut Commons, offered: Offered, alerts: &alert::Handle, responses: &Responder) {
     let judgement = commons.weigh(&offered.offer);
-    if let Some(verdict) = judgement.verdict()
-        && offered.freshness != Freshness::Again
-        && (verdict.alert || verdict.respond)
-    {
-        let id = alerts.claim(offered.meta.arrival);
-        if verdict.respond {
-            responses.offer(&verdict, offered.freshness, offered.read_at, Some(&id.to_string()));
-        }
-        if verdict.alert {
-            let meta = Meta { id, ..offered.meta };
-            alerts.offer(&verdict, &meta, offered.receipt.share());
-        }
+    if let Some(verdict) = judgement.verdict() {
+        let Offered { freshness, read_at: at, meta, receipt, .. } = &offered;
+        let read = Read { freshness: *freshness, at: *at, arrival: meta.arrival, receipt };
+        act(&verdict, read, alerts, responses, |id| Meta { id, ..*meta });
     }
     offered.receipt.done();
 }

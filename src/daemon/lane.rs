@@ -3,6 +3,7 @@
 //! Batches come in through a queue that is bounded in bytes, so that a guest that writes faster than it can be judged
 //! waits in its own files. A lane shares nothing with other lanes, and gives way to them after each slice of a batch.
 
+use super::act::{Read, act};
 use super::clock::Clock;
 use super::commons::Offered;
 use super::hand::{Hand, Hands, source_number};
@@ -184,7 +185,6 @@ impl Lane {
         counts.events += 1;
         counts.undecoded += u64::from(judgement.decoder.is_none());
         counts.discarded += u64::from(judgement.discarded);
-        let silent = batch.freshness == Freshness::Again;
         let place = Place { inode: batch.inode, offset: line.offset };
         let meta = |id| Meta {
             id,
@@ -193,18 +193,10 @@ impl Lane {
             place,
             event_time: header::stamp(judgement.event.full, at.arrival),
         };
-        if let Some(verdict) = judgement.verdict()
-            && !silent
-            && (verdict.alert || verdict.respond)
-        {
-            let id = doers.alerts.claim(at.arrival);
-            if verdict.respond {
-                doers.responses.offer(&verdict, batch.freshness, batch.read_at, Some(&id.to_string()));
-            }
-            if verdict.alert {
-                counts.alerts += 1;
-                doers.alerts.offer(&verdict, &meta(id), batch.receipt.share());
-            }
+        if let Some(verdict) = judgement.verdict() {
+            let (freshness, arrival, receipt) = (batch.freshness, at.arrival, &batch.receipt);
+            let read = Read { freshness, at: batch.read_at, arrival, receipt };
+            counts.alerts += u64::from(act(&verdict, read, &doers.alerts, &doers.responses, meta));
         }
         if let Some(offer) = judgement.offer() {
             let meta = meta(alert::Id::default());

@@ -5,6 +5,7 @@
 //! send themselves. Touches signals, tasks and the service manager's socket.
 #![forbid(unsafe_code)]
 
+mod act;
 mod answer;
 mod build;
 pub mod clock;
